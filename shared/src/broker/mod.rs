@@ -1,0 +1,221 @@
+//! The broker: publish to a topic, read its log, hear what is published to attached topics.
+//!
+//! Two backends, proven by one contract suite (`shared/tests/`): `redis`, for any number of nodes, and
+//! `embedded`, for one process. A node has one broker of its own; what it attaches is its own affair.
+
+use std::fmt;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use thiserror::Error;
+use tokio::sync::{mpsc, watch};
+
+use crate::code::ErrorCode;
+use crate::name::{IdempotencyKey, SessionId};
+use crate::position::{Position, Since};
+use crate::publication::{Body, Publication, Snapshot};
+use crate::topic::Topic;
+
+/// What a caller may rely on:
+///
+/// * Publications of a topic with a log have offsets 1, 2, 3 … without holes; a publication is in the
+///   log before anyone can see it live. Concurrent publishers each get an offset of their own.
+/// * All calls of one caller on one topic that are made one after the other take effect in that order.
+/// * Live publications of one topic arrive in [`BrokerEvents`] in the order of the topic, and at most
+///   once, but they can be lost: compare [`Place::follows`](crate::publication::Place::follows), and
+///   treat [`BrokerEvent::Gap`] and [`BrokerEvent::Up`] as "anything may be missing".
+/// * When [`Broker::attach`] has resolved, everything published from then on is heard.
+/// * A call fails at once with [`BrokerError::Unavailable`] while the backend cannot be reached. It may
+///   have taken effect all the same if the connection broke under it.
+/// * Nothing is written to a topic by reading it or attaching to it, except that a topic with a log
+///   gets its epoch.
+#[async_trait]
+pub trait Broker: Send + Sync + 'static {
+    /// Numbers, logs and publishes. On a topic without a log it only publishes. Nobody needs to
+    /// listen. With a key that was used on this topic in the last five minutes it does nothing and
+    /// answers as the first time did.
+    async fn publish(&self, topic: &Topic, draft: Draft) -> Result<Published, BrokerError>;
+
+    /// Reads at most `limit` publications, in one atomic step with the position of the topic's top and,
+    /// where [`Page::snapshot`] says so, its snapshot. `limit` over [`READ_LIMIT`] counts as that.
+    async fn read(&self, topic: &Topic, from: From, limit: usize) -> Result<Page, BrokerError>;
+
+    /// Starts hearing a topic; resolves when the backend has acknowledged it. Attaching an attached
+    /// topic is allowed and does nothing. Survives a lost connection: the backend attaches again by
+    /// itself before it says [`BrokerEvent::Up`].
+    async fn attach(&self, topic: &Topic) -> Result<(), BrokerError>;
+
+    /// Stops hearing a topic. Detaching what is not attached does nothing.
+    async fn detach(&self, topic: &Topic) -> Result<(), BrokerError>;
+
+    /// The events of this broker. There is one receiver: the second call gives `None`.
+    fn events(&self) -> Option<BrokerEvents>;
+
+    /// Whether the backend can be reached now.
+    fn link(&self) -> watch::Receiver<Link>;
+}
+
+/// Most publications one [`Broker::read`] gives.
+pub const READ_LIMIT: usize = 1_000;
+
+/// Events wait here for the node; when it is full, publications are dropped and a
+/// [`BrokerEvent::Gap`] for all topics takes their place.
+pub const EVENT_CAPACITY: usize = 65_536;
+
+/// Something to publish.
+#[derive(Debug, Clone)]
+pub struct Draft {
+    pub body: Body,
+    pub key: Option<IdempotencyKey>,
+    /// See [`Publication::exclude`].
+    pub exclude: Option<SessionId>,
+}
+
+impl Draft {
+    pub fn new(body: Body) -> Self {
+        Self {
+            body,
+            key: None,
+            exclude: None,
+        }
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Published {
+    /// Absent on topics without a log.
+    pub position: Option<Position>,
+    /// The idempotency key was known: this is the position of the first time.
+    pub duplicate: bool,
+}
+
+/// Which part of a log to read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum From {
+    /// No publications: the position of the top, and the snapshot if the topic's kind has one.
+    Now,
+    /// The newest ones, oldest of them first.
+    Newest,
+    /// Those after a position, oldest first. See [`Page::lost`].
+    After(Since),
+}
+
+#[derive(Debug, Clone)]
+pub struct Page {
+    /// Absent on topics without a log; then nothing else is set either.
+    pub top: Option<Position>,
+    /// Contiguous. For [`From::After`] they begin right after the position; there are more to come if
+    /// the last one's offset is not the top's.
+    pub publications: Vec<Arc<Publication>>,
+    /// Only for [`From::After`]: the log does not lead on from that position. Then there are no
+    /// publications, and the snapshot is there if the topic's kind has one.
+    pub lost: Option<Lost>,
+    /// For [`From::Now`], and where [`Page::lost`] is set: a job's record, a state topic's map.
+    pub snapshot: Option<Snapshot>,
+}
+
+/// Why a position does not lead on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Lost {
+    /// The topic has another epoch: its log began anew.
+    Epoch,
+    /// The same epoch, but what stands at that offset is another publication, or the log has not come
+    /// that far: the backend lost its newest entries and used their numbers again.
+    Fork,
+    /// The log no longer reaches that far back.
+    Trimmed,
+}
+
+impl Lost {
+    /// The reason as the wire spells it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Epoch => "epoch",
+            Self::Fork => "fork",
+            Self::Trimmed => "trimmed",
+        }
+    }
+}
+
+#[derive(Debug, Clone)]
+pub enum BrokerEvent {
+    Publication(Arc<Publication>),
+    /// Publications of this topic, or of any attached topic if `None`, may have been lost.
+    Gap {
+        topic: Option<Topic>,
+    },
+    /// The connection is lost; nothing is heard until [`BrokerEvent::Up`].
+    Down,
+    /// The connection is there and every attached topic is attached again.
+    Up,
+}
+
+/// The receiving end of a broker's events. Read it in batches: what came in one go is best sent in
+/// one go.
+#[derive(Debug)]
+pub struct BrokerEvents {
+    receiver: mpsc::Receiver<BrokerEvent>,
+}
+
+impl BrokerEvents {
+    /// A sender for a backend, and its receiving end.
+    pub fn channel() -> (mpsc::Sender<BrokerEvent>, Self) {
+        let (sender, receiver) = mpsc::channel(EVENT_CAPACITY);
+        (sender, Self { receiver })
+    }
+
+    /// Waits for events and appends up to `limit` of them. Gives their number; 0 when the broker is
+    /// gone. Cancel-safe.
+    pub async fn next_batch(&mut self, batch: &mut Vec<BrokerEvent>, limit: usize) -> usize {
+        self.receiver.recv_many(batch, limit).await
+    }
+}
+
+/// The state of the connection to the backend.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Link {
+    /// Not reached yet since the start.
+    Connecting,
+    Up,
+    /// Reached before, and lost.
+    Down,
+    /// Reached, but unfit for use; the text says what to change. Final.
+    Refused(String),
+}
+
+impl fmt::Display for Link {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Connecting => f.write_str("connecting"),
+            Self::Up => f.write_str("up"),
+            Self::Down => f.write_str("down"),
+            Self::Refused(why) => write!(f, "refused: {why}"),
+        }
+    }
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum BrokerError {
+    #[error("the backend cannot be reached: {0}")]
+    Unavailable(String),
+    #[error("topic {0} does not exist")]
+    UnknownTopic(Topic),
+    #[error("data has {size} bytes, at most {limit} are allowed on this topic")]
+    TooLarge { size: usize, limit: usize },
+    #[error("{0}")]
+    Forbidden(String),
+    #[error("the backend answered something unexpected: {0}")]
+    Internal(String),
+}
+
+impl BrokerError {
+    pub fn code(&self) -> ErrorCode {
+        match self {
+            Self::Unavailable(_) => ErrorCode::Unavailable,
+            Self::UnknownTopic(_) => ErrorCode::UnknownTopic,
+            Self::TooLarge { .. } => ErrorCode::PayloadTooLarge,
+            Self::Forbidden(_) => ErrorCode::Forbidden,
+            Self::Internal(_) => ErrorCode::Internal,
+        }
+    }
+}

@@ -1,0 +1,12 @@
+//! Jobs: their vocabulary, and the queue they wait in.
+
+mod id;
+mod queue;
+mod record;
+
+pub use id::JobId;
+pub use queue::{
+    Beat, Claim, DETAIL_LIMIT, JobDraft, JobError, JobQueue, Lease, MAX_STALLS_DEFAULT, Progress,
+    RESULT_LIMIT, Submitted, TEXT_LIMIT, Token,
+};
+pub use record::{JobRecord, JobState, Percent, Priority};

@@ -1,0 +1,151 @@
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use crate::job::JobId;
+use crate::json::RawJson;
+use crate::name::{JobType, QueueName, UserId};
+
+/// Where a job is in its life. `scheduled` and `retrying` wait for a time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum JobState {
+    Scheduled,
+    Queued,
+    Running,
+    Retrying,
+    Succeeded,
+    Failed,
+    Cancelled,
+}
+
+impl JobState {
+    /// Nothing can happen to the job any more. Each job has exactly one such log entry, its last.
+    pub fn is_terminal(self) -> bool {
+        matches!(self, Self::Succeeded | Self::Failed | Self::Cancelled)
+    }
+
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Scheduled => "scheduled",
+            Self::Queued => "queued",
+            Self::Running => "running",
+            Self::Retrying => "retrying",
+            Self::Succeeded => "succeeded",
+            Self::Failed => "failed",
+            Self::Cancelled => "cancelled",
+        }
+    }
+}
+
+impl fmt::Display for JobState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// How much of a job is done: 0 to 100, kept to two decimals.
+#[derive(Debug, Clone, Copy, PartialEq, PartialOrd, Serialize, Deserialize)]
+#[serde(from = "f64", into = "f64")]
+pub struct Percent(f64);
+
+impl Percent {
+    /// Clamps; what is no number counts as 0.
+    pub fn new(value: f64) -> Self {
+        if value.is_nan() {
+            Self(0.0)
+        } else {
+            Self((value.clamp(0.0, 100.0) * 100.0).round() / 100.0)
+        }
+    }
+
+    /// `done` of `total`; a total of 0 is all done.
+    #[expect(clippy::cast_precision_loss, reason = "two decimals are kept")]
+    pub fn of(done: u64, total: u64) -> Self {
+        if total == 0 {
+            Self(100.0)
+        } else {
+            Self::new(done as f64 / total as f64 * 100.0)
+        }
+    }
+
+    pub fn get(self) -> f64 {
+        self.0
+    }
+}
+
+impl From<f64> for Percent {
+    fn from(value: f64) -> Self {
+        Self::new(value)
+    }
+}
+
+impl From<Percent> for f64 {
+    fn from(percent: Percent) -> Self {
+        percent.0
+    }
+}
+
+/// 0 to 9, higher first; 5 unless given.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+pub struct Priority(u8);
+
+impl Priority {
+    pub const HIGHEST: u8 = 9;
+
+    pub fn new(value: u64) -> Option<Self> {
+        u8::try_from(value)
+            .ok()
+            .filter(|value| *value <= Self::HIGHEST)
+            .map(Self)
+    }
+
+    pub fn get(self) -> u8 {
+        self.0
+    }
+}
+
+impl Default for Priority {
+    fn default() -> Self {
+        Self(5)
+    }
+}
+
+/// A job as clients see it: the snapshot of its topic and the content of each of its log entries.
+/// Times are milliseconds since 1970, by the backend's clock.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct JobRecord {
+    pub id: JobId,
+    #[serde(rename = "type")]
+    pub kind: JobType,
+    pub queue: QueueName,
+    pub state: JobState,
+    /// 0 before the first claim, then counting every claim.
+    pub attempt: u32,
+    pub percent: Option<Percent>,
+    /// What the handler last said it was doing.
+    pub message: Option<String>,
+    /// The handler's typed progress, as it last reported it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub progress: Option<RawJson>,
+    pub result: Option<RawJson>,
+    pub error: Option<String>,
+    pub user: Option<UserId>,
+    pub created_at: u64,
+    /// Of the current or last attempt.
+    pub started_at: Option<u64>,
+    pub finished_at: Option<u64>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn percent_is_clamped_and_rounded() {
+        assert!((Percent::of(1, 3).get() - 33.33).abs() < f64::EPSILON);
+        assert!((Percent::new(f64::INFINITY).get() - 100.0).abs() < f64::EPSILON);
+        assert!(Percent::new(f64::NAN).get().abs() < f64::EPSILON);
+        assert!((Percent::of(0, 0).get() - 100.0).abs() < f64::EPSILON);
+    }
+}

@@ -1,0 +1,13 @@
+//! What gateway and worker share: the vocabulary (topic, position, publication, job, codes), the
+//! [`Broker`](broker::Broker) and [`JobQueue`](job::JobQueue) traits with their two backends, and the
+//! configuration. Knows nothing of sockets, dialects or job handlers.
+
+pub mod broker;
+pub mod code;
+pub mod job;
+pub mod json;
+pub mod name;
+pub mod namespace;
+pub mod position;
+pub mod publication;
+pub mod topic;

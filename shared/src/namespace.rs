@@ -1,0 +1,144 @@
+//! What a topic's namespace decides: its kind, its log, how slow clients are treated, who may do what.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::topic::{Reserved, Topic};
+
+/// What the snapshot of a topic is, and whether it has a log at all.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TopicKind {
+    /// Messages, and no snapshot.
+    Plain,
+    /// A map of keys to values, changed by `set` and `remove`.
+    State,
+    /// A job's record. Only the namespaces `job` and `jobs` are of this kind.
+    Job,
+    /// A literal Redis Pub/Sub channel: no log, no positions.
+    Bare,
+}
+
+/// What happens when a client's outbox is full.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SlowPolicy {
+    Close,
+    Latest,
+    CatchUp,
+}
+
+/// Who may do something with a topic. Binds clients only, never `/api`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Access {
+    Anyone,
+    /// Any client that has authenticated.
+    Users,
+    /// The user whose name is the topic's last part.
+    Owner,
+    /// Who has a token with a matching pattern.
+    Token,
+    Nobody,
+}
+
+/// Settings of one namespace; sizes are bytes.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Namespace {
+    pub name: Box<str>,
+    pub kind: TopicKind,
+    /// Publications kept in the log. 0: fire and forget, no positions.
+    pub log_size: u32,
+    /// The log is dropped this long after the last publication.
+    pub log_ttl: Duration,
+    pub presence: bool,
+    pub join_leave: bool,
+    pub slow: SlowPolicy,
+    /// Time to live of a state topic's keys; zero: for ever.
+    pub key_ttl: Duration,
+    pub max_keys: u32,
+    /// Largest `data` or `value`.
+    pub max_data: usize,
+    pub subscribe: Access,
+    pub publish: Access,
+    pub set: Access,
+    pub history: Access,
+    pub see_presence: Access,
+}
+
+impl Namespace {
+    /// The defaults of the namespace `default`, and so of every other.
+    pub fn new(name: &str) -> Self {
+        Self {
+            name: name.into(),
+            kind: TopicKind::Plain,
+            log_size: 100,
+            log_ttl: Duration::from_secs(300),
+            presence: false,
+            join_leave: false,
+            slow: SlowPolicy::Close,
+            key_ttl: Duration::ZERO,
+            max_keys: 10_000,
+            max_data: 64 * 1024,
+            subscribe: Access::Users,
+            publish: Access::Token,
+            set: Access::Token,
+            history: Access::Users,
+            see_presence: Access::Users,
+        }
+    }
+
+    /// The fixed settings of `job:` and `jobs:`. The log outlives the job by its retention, which the
+    /// job queue sets when the job ends.
+    fn of_jobs(name: &str) -> Self {
+        Self {
+            kind: TopicKind::Job,
+            log_size: 1_000,
+            log_ttl: Duration::from_secs(24 * 3600),
+            ..Self::new(name)
+        }
+    }
+
+    /// Whether publications have positions.
+    pub fn has_log(&self) -> bool {
+        self.kind != TopicKind::Bare && self.log_size > 0
+    }
+}
+
+/// All namespaces. Unknown ones are treated as `default`.
+#[derive(Debug, Clone)]
+pub struct Namespaces {
+    default: Arc<Namespace>,
+    job: Arc<Namespace>,
+    jobs: Arc<Namespace>,
+    named: HashMap<Box<str>, Arc<Namespace>>,
+}
+
+impl Namespaces {
+    /// The caller has made sure that no name comes twice and that none is `job` or `jobs`.
+    pub fn new(default: Namespace, others: impl IntoIterator<Item = Namespace>) -> Self {
+        Self {
+            default: Arc::new(default),
+            job: Arc::new(Namespace::of_jobs("job")),
+            jobs: Arc::new(Namespace::of_jobs("jobs")),
+            named: others
+                .into_iter()
+                .map(|one| (one.name.clone(), Arc::new(one)))
+                .collect(),
+        }
+    }
+
+    pub fn of(&self, topic: &Topic) -> &Arc<Namespace> {
+        match topic.reserved() {
+            Some(Reserved::Job(_)) => &self.job,
+            Some(Reserved::Jobs(_)) => &self.jobs,
+            Some(Reserved::Nothing | Reserved::User(_)) | None => {
+                self.named.get(topic.namespace()).unwrap_or(&self.default)
+            }
+        }
+    }
+}
+
+impl Default for Namespaces {
+    fn default() -> Self {
+        Self::new(Namespace::new(Topic::DEFAULT_NAMESPACE), [])
+    }
+}

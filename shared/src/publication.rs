@@ -1,0 +1,67 @@
+//! What travels over a topic.
+
+use crate::json::RawJson;
+use crate::name::{EventName, SessionId, StateKey};
+use crate::position::{Position, Tag};
+use crate::topic::Topic;
+
+/// One publication of a topic, live or read from the log.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Publication {
+    pub topic: Topic,
+    /// Absent on topics without a log.
+    pub place: Option<Place>,
+    /// Milliseconds since 1970, by the backend's clock.
+    pub time_ms: u64,
+    pub body: Body,
+    /// The session that must not get it: its sender, where a dialect does not echo.
+    pub exclude: Option<SessionId>,
+}
+
+/// Where a publication stands in its topic's log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Place {
+    pub position: Position,
+    /// Tag of the publication before it; [`Tag::NONE`] for the first.
+    pub previous: Tag,
+}
+
+impl Place {
+    /// Whether this publication is the very next one after `position`, in the same history.
+    pub fn follows(&self, position: &Position) -> bool {
+        self.position.epoch == position.epoch
+            && position.offset.checked_add(1) == Some(self.position.offset)
+            && self.previous == position.tag
+    }
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub enum Body {
+    Message {
+        data: RawJson,
+        event: Option<EventName>,
+    },
+    /// A key of a state topic got this value.
+    Set {
+        key: StateKey,
+        value: RawJson,
+    },
+    /// A key of a state topic is gone; `expired` if by its time to live.
+    Remove {
+        key: StateKey,
+        expired: bool,
+    },
+    /// A job's record as it is after the transition or report that this entry stands for.
+    Job {
+        record: RawJson,
+    },
+}
+
+/// What a late-comer gets instead of the whole log, as of the position beside it.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Snapshot {
+    /// A job's record.
+    Job(RawJson),
+    /// A state topic's map.
+    State(Vec<(StateKey, RawJson)>),
+}
