@@ -2,8 +2,10 @@
 //! [`Broker`](broker::Broker) and [`JobQueue`](job::JobQueue) traits with their two backends, and the
 //! configuration. Knows nothing of sockets, dialects or job handlers.
 
+pub mod backend;
 pub mod broker;
 pub mod code;
+pub mod config;
 pub mod job;
 pub mod json;
 pub mod name;

@@ -1,0 +1,150 @@
+//! The configuration: one TOML file for gateway and worker, checked as a whole before anything starts.
+//!
+//! What is here can't be wrong: addresses parse, names are valid, no namespace comes twice. Keys whose
+//! feature does not exist stop the start, so each field here is acted upon.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::job::MAX_STALLS_DEFAULT;
+use crate::name::QueueName;
+use crate::namespace::Namespaces;
+
+#[derive(Debug, Clone)]
+pub struct Config {
+    pub redis: Redis,
+    pub gateway: Gateway,
+    pub limits: Limits,
+    pub auth: Auth,
+    pub namespaces: Namespaces,
+    pub endpoints: Vec<Endpoint>,
+    pub worker: Worker,
+    pub telemetry: Telemetry,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Redis {
+    /// `redis://[user:password@]host:port[/db]`. May hold a password: never logged.
+    pub url: String,
+    /// First part of every key, without the colon. A hash tag's braces are not allowed in it.
+    pub prefix: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Gateway {
+    pub listen: SocketAddr,
+    pub admin_listen: SocketAddr,
+    /// Origins that browsers may connect from. Requests without an `Origin` are always accepted.
+    pub allowed_origins: Vec<String>,
+}
+
+/// Sizes in bytes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Limits {
+    /// 0: from the file descriptor limit.
+    pub connections: usize,
+    pub subscriptions_per_connection: usize,
+    /// Largest WebSocket message; a larger one closes with 1009.
+    pub message: usize,
+    /// Largest `data` where the namespace sets no other.
+    pub data: usize,
+    /// Most that waits to be written to one connection.
+    pub outbox: usize,
+    /// For the request's head and the upgrade.
+    pub handshake_timeout: Duration,
+    /// Interval of the server's WebSocket pings.
+    pub ping: Duration,
+    pub pong_timeout: Duration,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Auth {
+    /// SHA-256 of each key that `/api` accepts. None: `/api` answers 401.
+    pub api_keys: Vec<[u8; 32]>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Endpoint {
+    pub path: String,
+    pub dialect: DialectName,
+    pub app: String,
+    pub anonymous: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DialectName {
+    Native,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Worker {
+    pub queues: Vec<QueueName>,
+    /// Most jobs running at once in this process.
+    pub concurrency: usize,
+    pub lease: Duration,
+    pub max_stalls: u32,
+    /// Directories that `backup` may read from and write to. Empty: none.
+    pub backup_roots: Vec<PathBuf>,
+    pub admin_listen: SocketAddr,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Telemetry {
+    /// A filter as `info` or `info,tidegate_gateway=debug`.
+    pub log: String,
+    pub log_format: LogFormat,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LogFormat {
+    Text,
+    Json,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        let any = |port| SocketAddr::from((Ipv4Addr::UNSPECIFIED, port));
+        Self {
+            redis: Redis {
+                url: "redis://127.0.0.1:6379".into(),
+                prefix: "tg".into(),
+            },
+            gateway: Gateway {
+                listen: any(8080),
+                admin_listen: any(9090),
+                allowed_origins: Vec::new(),
+            },
+            limits: Limits {
+                connections: 0,
+                subscriptions_per_connection: 128,
+                message: 64 * 1024,
+                data: 64 * 1024,
+                outbox: 1024 * 1024,
+                handshake_timeout: Duration::from_secs(10),
+                ping: Duration::from_secs(25),
+                pong_timeout: Duration::from_secs(10),
+            },
+            auth: Auth { api_keys: Vec::new() },
+            namespaces: Namespaces::default(),
+            endpoints: vec![Endpoint {
+                path: "/ws".into(),
+                dialect: DialectName::Native,
+                app: String::new(),
+                anonymous: false,
+            }],
+            worker: Worker {
+                queues: QueueName::parse("default").into_iter().collect(),
+                concurrency: 16,
+                lease: Duration::from_secs(30),
+                max_stalls: MAX_STALLS_DEFAULT,
+                backup_roots: Vec::new(),
+                admin_listen: any(9091),
+            },
+            telemetry: Telemetry {
+                log: "info".into(),
+                log_format: LogFormat::Text,
+            },
+        }
+    }
+}
