@@ -12,4 +12,6 @@ pub mod name;
 pub mod namespace;
 pub mod position;
 pub mod publication;
+#[cfg(feature = "test-support")]
+pub mod testing;
 pub mod topic;
