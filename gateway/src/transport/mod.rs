@@ -1,0 +1,3 @@
+//! What knows sockets, and nothing else: HTTP and WebSocket.
+
+pub mod http;
