@@ -1,1 +1,64 @@
-fn main() {}
+//! What a contributor runs: `cargo xtask test` and `cargo xtask ci`.
+//!
+//! Relies on cargo and, for the system tests, on redis-server, nginx and chromium. Never changes a tracked
+//! file.
+#![allow(clippy::print_stdout, reason = "a program for the terminal")]
+
+mod command;
+mod deny;
+mod programs;
+mod report;
+mod suite;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use crate::command::cargo;
+use crate::report::Report;
+
+#[derive(Parser)]
+#[command(
+    name = "cargo xtask",
+    bin_name = "cargo xtask",
+    about = "Checks of the Tidegate workspace"
+)]
+enum Task {
+    /// Run all tests: unit, contract and system tests, then the examples in the documentation.
+    ///
+    /// Installs redis-server, nginx and chromium with apt-get where it may, else says how.
+    Test {
+        /// Handed to the test runner, for example a part of a test's name. Doctests are left out then.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        filter: Vec<String>,
+    },
+    /// Everything that must hold before a change is merged: format, lints, tests, dependencies.
+    Ci,
+}
+
+fn main() -> ExitCode {
+    let mut report = Report::new();
+    match Task::parse() {
+        Task::Test { filter } => suite::run(&mut report, &filter),
+        Task::Ci => {
+            report.step("format", "`cargo fmt --all` puts it right", || {
+                cargo(&["fmt", "--all", "--check"]).run()
+            });
+            report.step("clippy", "every warning above counts as an error", || {
+                cargo(&[
+                    "clippy",
+                    "--workspace",
+                    "--all-targets",
+                    "--locked",
+                    "--",
+                    "-D",
+                    "warnings",
+                ])
+                .run()
+            });
+            suite::run(&mut report, &[]);
+            deny::run(&mut report);
+        }
+    }
+    report.finish()
+}
