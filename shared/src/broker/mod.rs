@@ -5,6 +5,7 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use thiserror::Error;
@@ -28,24 +29,40 @@ use crate::topic::Topic;
 /// * A call fails at once with [`BrokerError::Unavailable`] while the backend cannot be reached. It may
 ///   have taken effect all the same if the connection broke under it.
 /// * Nothing is written to a topic by reading it or attaching to it, except that a topic with a log
-///   gets its epoch.
+///   gets its epoch when it is read.
+/// * A log that is dropped by its time to live leaves the epoch and the numbering behind: the next
+///   publication has the next offset. Both are kept for [`TOPIC_TTL`] after the last publication or
+///   read (longer where `log_ttl` is), so that a topic that somebody reads regularly never changes
+///   its epoch.
+/// * Names that can mean nothing ([`Reserved::Nothing`](crate::topic::Reserved::Nothing)) are
+///   [`BrokerError::UnknownTopic`] when read or, unless forbidden, published to.
 #[async_trait]
 pub trait Broker: Send + Sync + 'static {
-    /// Numbers, logs and publishes. On a topic without a log it only publishes. Nobody needs to
-    /// listen. With a key that was used on this topic in the last five minutes it does nothing and
-    /// answers as the first time did.
+    /// Numbers, logs and publishes a [`Body::Message`]. On a topic without a log it only publishes.
+    /// Nobody needs to listen. With a key that was used on this topic in the last five minutes
+    /// ([`KEY_TTL`]) it does nothing, whatever the data, and answers as the first time did; this holds
+    /// for topics of every kind. A call that failed has not used its key.
+    ///
+    /// Data of exactly the namespace's `max_data` is accepted. Other bodies, and topics in the
+    /// namespaces `job` and `jobs`, which only the job queue writes to, are [`BrokerError::Forbidden`].
     async fn publish(&self, topic: &Topic, draft: Draft) -> Result<Published, BrokerError>;
 
     /// Reads at most `limit` publications, in one atomic step with the position of the topic's top and,
-    /// where [`Page::snapshot`] says so, its snapshot. `limit` over [`READ_LIMIT`] counts as that.
+    /// where [`Page::snapshot`] says so, its snapshot. `limit` over [`READ_LIMIT`] counts as that; with
+    /// a limit of 0 only the publications are missing from the answer. `job:{id}` is
+    /// [`BrokerError::UnknownTopic`] unless the job exists; `jobs:{queue}` is a topic with a log and no
+    /// snapshot, and there whether or not the queue was ever used.
     async fn read(&self, topic: &Topic, from: From, limit: usize) -> Result<Page, BrokerError>;
 
     /// Starts hearing a topic; resolves when the backend has acknowledged it. Attaching an attached
-    /// topic is allowed and does nothing. Survives a lost connection: the backend attaches again by
-    /// itself before it says [`BrokerEvent::Up`].
+    /// topic is allowed and does nothing. It does not ask whether the topic exists, so a job's topic can
+    /// be attached before the job is submitted. Survives a lost connection: the backend attaches again
+    /// by itself before it says [`BrokerEvent::Up`].
     async fn attach(&self, topic: &Topic) -> Result<(), BrokerError>;
 
-    /// Stops hearing a topic. Detaching what is not attached does nothing.
+    /// Stops hearing a topic: what is published after it has resolved is not heard, but earlier events
+    /// may still wait to be received. One detach undoes any number of attaches. Detaching what is not
+    /// attached does nothing.
     async fn detach(&self, topic: &Topic) -> Result<(), BrokerError>;
 
     /// The events of this broker. There is one receiver: the second call gives `None`.
@@ -57,6 +74,12 @@ pub trait Broker: Send + Sync + 'static {
 
 /// Most publications one [`Broker::read`] gives.
 pub const READ_LIMIT: usize = 1_000;
+
+/// How long an idempotency key of [`Broker::publish`] is remembered.
+pub const KEY_TTL: Duration = Duration::from_secs(300);
+
+/// How long the epoch and numbering of a topic outlive its last publication and its last read.
+pub const TOPIC_TTL: Duration = Duration::from_secs(24 * 3600);
 
 /// Events wait here for the node; when it is full, publications are dropped and a
 /// [`BrokerEvent::Gap`] for all topics takes their place.
@@ -120,9 +143,11 @@ pub enum Lost {
     /// The topic has another epoch: its log began anew.
     Epoch,
     /// The same epoch, but what stands at that offset is another publication, or the log has not come
-    /// that far: the backend lost its newest entries and used their numbers again.
+    /// that far: the backend lost its newest entries and used their numbers again. The tag before the
+    /// oldest entry is known from [`Place::previous`](crate::publication::Place::previous).
     Fork,
-    /// The log no longer reaches that far back.
+    /// The same epoch, but the publication right after that offset is no longer in the log. Told
+    /// whatever the tag: there is nothing left to compare it with.
     Trimmed,
 }
 

@@ -6,7 +6,7 @@ mod record;
 
 pub use id::JobId;
 pub use queue::{
-    Beat, Claim, DETAIL_LIMIT, JobDraft, JobError, JobQueue, Lease, MAX_STALLS_DEFAULT, Progress,
-    RESULT_LIMIT, Submitted, TEXT_LIMIT, Token,
+    Beat, CLAIM_LIMIT, Claim, DETAIL_LIMIT, JobDraft, JobError, JobQueue, Lease, MAX_STALLS_DEFAULT,
+    Progress, RESULT_LIMIT, RETENTION, Submitted, TEXT_LIMIT, Token,
 };
 pub use record::{JobRecord, JobState, Percent, Priority};

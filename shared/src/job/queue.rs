@@ -17,23 +17,32 @@ use crate::position::Position;
 /// What a caller may rely on:
 ///
 /// * A job is executed at least once. Every write of a worker names its [`Lease`]; a worker whose
-///   lease ran out and was taken back, or whose job has ended, gets [`JobError::LeaseLost`] and has
-///   changed nothing.
+///   lease ran out and was taken back, or whose job has ended or is unknown, gets
+///   [`JobError::LeaseLost`] and has changed nothing. A lease that ran out but was not taken back yet
+///   still counts.
 /// * A progress report can't be seen without being stored, or stored without being seen.
 /// * Every job gets exactly one terminal log entry, its last.
 /// * Repeating [`JobQueue::succeed`] or [`JobQueue::fail`] with the lease that ended the job is answered
-///   `Ok` and changes nothing, so a caller whose answer got lost may ask again.
+///   `Ok` and changes nothing, so a caller whose answer got lost may ask again. Only the same call:
+///   failing what has succeeded, and the reverse, is [`JobError::LeaseLost`].
+/// * Each transition and each progress report is one log entry on both topics, equal to the record as
+///   it then is; a heartbeat is none. Log entries of refused calls do not exist.
+/// * A job that has ended is kept for [`RETENTION`], with its log and its idempotency key, and then
+///   forgotten; one that has not ended is kept for as long as it takes.
 /// * All times are the backend's.
 #[async_trait]
 pub trait JobQueue: Send + Sync + 'static {
     /// Puts a job into its queue. With an idempotency key that a job of this queue has: that job, if
-    /// type and data are the same, else [`JobError::Conflict`].
+    /// type and data (byte for byte) are the same, else [`JobError::Conflict`]. An id that exists
+    /// already gives the job that has it, as a duplicate, so a caller whose answer got lost may ask
+    /// again.
     async fn submit(&self, draft: JobDraft) -> Result<Submitted, JobError>;
 
     async fn get(&self, id: &JobId) -> Result<JobRecord, JobError>;
 
-    /// Takes up to `limit` jobs, higher priority first, then older first, and runs out each lease after
-    /// `lease`. Does not wait.
+    /// Takes up to `limit` jobs, at most [`CLAIM_LIMIT`], higher priority first, then older first, and
+    /// runs out each lease after `lease`. Does not wait. An attempt begins with percent, message and
+    /// typed progress absent, whatever an earlier one reported.
     async fn claim(
         &self,
         queue: &QueueName,
@@ -49,6 +58,7 @@ pub trait JobQueue: Send + Sync + 'static {
     /// Renews leases; one answer for each, in order.
     async fn heartbeat(&self, leases: &[Lease], lease: Duration) -> Result<Vec<Beat>, JobError>;
 
+    /// Reports progress. What is absent in it stays as it was in the record.
     async fn progress(&self, lease: &Lease, progress: Progress) -> Result<(), JobError>;
 
     async fn succeed(&self, lease: &Lease, result: RawJson) -> Result<(), JobError>;
@@ -57,14 +67,21 @@ pub trait JobQueue: Send + Sync + 'static {
     async fn fail(&self, lease: &Lease, error: &str) -> Result<(), JobError>;
 
     /// Gives the job back unfinished: it is queued again, before its equals, and the attempt does not
-    /// count.
+    /// count: the record keeps its number, and the next claim gets the same number again.
     async fn release(&self, lease: &Lease) -> Result<(), JobError>;
 
-    /// Takes back jobs whose lease ran out, at most 256 at a time: queued again, or failed once it has
-    /// happened to the same job `max_stalls` times. Gives how many there were. Any number of workers
-    /// may do this at once.
+    /// Takes back jobs whose lease ran out, at most 256 at a time: queued again, before their equals, or
+    /// failed with a message in the record's `error` once it has happened to the same job `max_stalls`
+    /// times (with 1, the first time). Gives how many there were. Any number of workers may do this at
+    /// once.
     async fn reclaim(&self, queue: &QueueName, max_stalls: u32) -> Result<usize, JobError>;
 }
+
+/// Most jobs one [`JobQueue::claim`] gives.
+pub const CLAIM_LIMIT: usize = 256;
+
+/// How long a job is kept after its end.
+pub const RETENTION: Duration = Duration::from_secs(3600);
 
 /// How often a job may lose its worker before it is given up.
 pub const MAX_STALLS_DEFAULT: u32 = 3;
@@ -73,7 +90,7 @@ pub const MAX_STALLS_DEFAULT: u32 = 3;
 pub const RESULT_LIMIT: usize = 64 * 1024;
 /// Largest typed progress, in bytes; a larger one is [`JobError::TooLarge`].
 pub const DETAIL_LIMIT: usize = 16 * 1024;
-/// Longest progress message and error text, in bytes; the rest is cut off.
+/// Longest progress message and error text, in bytes; the rest is cut off, at a character boundary.
 pub const TEXT_LIMIT: usize = 4 * 1024;
 
 /// A job to be submitted.

@@ -120,7 +120,8 @@ pub struct JobRecord {
     pub kind: JobType,
     pub queue: QueueName,
     pub state: JobState,
-    /// 0 before the first claim, then counting every claim.
+    /// 0 before the first claim, then counting the claims; one that was released does not count, so the
+    /// claim after it has the same number.
     pub attempt: u32,
     pub percent: Option<Percent>,
     /// What the handler last said it was doing.
