@@ -14,4 +14,5 @@ pub mod position;
 pub mod publication;
 #[cfg(feature = "test-support")]
 pub mod testing;
+pub mod telemetry;
 pub mod topic;

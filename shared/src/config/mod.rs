@@ -1,8 +1,23 @@
 //! The configuration: one TOML file for gateway and worker, checked as a whole before anything starts.
 //!
-//! What is here can't be wrong: addresses parse, names are valid, no namespace comes twice. Keys whose
+//! [`Config::load`] puts flags over environment over file over defaults, and gives either a `Config` or
+//! all that is wrong. What is here can't be wrong: addresses parse, names are valid, no namespace comes twice. Keys whose
 //! feature does not exist stop the start, so each field here is acted upon.
 
+mod file;
+mod load;
+mod mistake;
+mod not_yet;
+mod overrides;
+mod quantity;
+mod reader;
+mod section;
+mod shape;
+#[cfg(test)]
+mod tests;
+mod value;
+
+use std::fmt;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -10,6 +25,9 @@ use std::time::Duration;
 use crate::job::MAX_STALLS_DEFAULT;
 use crate::name::QueueName;
 use crate::namespace::Namespaces;
+
+pub use mistake::{ConfigErrors, Mistake, Place};
+pub use overrides::Overrides;
 
 #[derive(Debug, Clone)]
 pub struct Config {
@@ -23,12 +41,21 @@ pub struct Config {
     pub telemetry: Telemetry,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Redis {
     /// `redis://[user:password@]host:port[/db]`. May hold a password: never logged.
     pub url: String,
     /// First part of every key, without the colon. A hash tag's braces are not allowed in it.
     pub prefix: String,
+}
+
+/// Without the URL: it may hold a password.
+impl fmt::Debug for Redis {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Redis")
+            .field("prefix", &self.prefix)
+            .finish_non_exhaustive()
+    }
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -1,0 +1,255 @@
+//! The configuration file, section by section: every key that this version knows, its type and its
+//! bounds. Keys of later versions are in `not_yet.rs`.
+
+use std::ops::RangeInclusive;
+use std::time::Duration;
+
+use toml::de::DeTable;
+
+use super::mistake::Wrong;
+use super::quantity;
+use super::reader::Reader;
+use super::section::Section;
+use super::value;
+use super::{Auth, Config, DialectName, Endpoint, Gateway, Limits, LogFormat, Redis, Telemetry, Worker};
+use crate::namespace::{Access, Namespace, Namespaces, SlowPolicy, TopicKind};
+use crate::topic::Topic;
+
+const KIB: u64 = 1 << 10;
+const MIB: u64 = 1 << 20;
+
+/// What a publication needs in an outbox beside its `data`.
+const FRAME: usize = 1 << 10;
+
+const MILLIS_100: Duration = Duration::from_millis(100);
+
+const fn seconds(first: u64, last: u64) -> RangeInclusive<Duration> {
+    Duration::from_secs(first)..=Duration::from_secs(last)
+}
+
+fn keep<T>(target: &mut T, value: Option<T>) {
+    if let Some(value) = value {
+        *target = value;
+    }
+}
+
+/// Puts what the document says over what `config` holds.
+pub(super) fn read<'d>(reader: &mut Reader<'_>, document: &'d DeTable<'d>, config: &mut Config) {
+    reader.document(document, |root| {
+        root.table("redis", |section| redis(section, &mut config.redis));
+        root.table("gateway", |section| gateway(section, &mut config.gateway));
+        root.table("limits", |section| limits(section, &mut config.limits));
+        let mut anonymous = false;
+        root.table("auth", |section| {
+            auth(section, &mut config.auth);
+            keep(&mut anonymous, section.flag("anonymous"));
+        });
+        config.namespaces = namespaces(root, &config.limits);
+        endpoints(root, anonymous, &mut config.endpoints);
+        root.table("worker", |section| worker(section, &mut config.worker));
+        root.table("telemetry", |section| telemetry(section, &mut config.telemetry));
+        // All their keys are in `not_yet.rs`.
+        root.table("connection", |_| {});
+        root.table("jobs", |_| {});
+    });
+}
+
+fn redis(section: &mut Section<'_, '_, '_>, redis: &mut Redis) {
+    keep(&mut redis.url, section.text("url", value::redis_url));
+    keep(&mut redis.prefix, section.text("prefix", value::prefix));
+}
+
+fn gateway(section: &mut Section<'_, '_, '_>, gateway: &mut Gateway) {
+    keep(&mut gateway.listen, section.text("listen", value::address));
+    keep(
+        &mut gateway.admin_listen,
+        section.text("admin_listen", value::address),
+    );
+    keep(
+        &mut gateway.allowed_origins,
+        section.list("allowed_origins", value::origin),
+    );
+}
+
+fn limits(section: &mut Section<'_, '_, '_>, limits: &mut Limits) {
+    keep(
+        &mut limits.connections,
+        section.number("connections", &(0..=10_000_000)),
+    );
+    keep(
+        &mut limits.subscriptions_per_connection,
+        section.number("subscriptions_per_connection", &(1..=100_000)),
+    );
+    // A `subscribe` with the longest topic and a position has about 400 bytes.
+    keep(&mut limits.message, section.size("message", &(512..=64 * MIB)));
+    keep(&mut limits.data, section.size("data", &(1..=64 * MIB)));
+    keep(&mut limits.outbox, section.size("outbox", &(4 * KIB..=KIB * MIB)));
+    keep(
+        &mut limits.handshake_timeout,
+        section.time("handshake_timeout", &(MILLIS_100..=Duration::from_secs(300))),
+    );
+    keep(
+        &mut limits.ping,
+        section.time("ping", &(MILLIS_100..=Duration::from_secs(3600))),
+    );
+    keep(
+        &mut limits.pong_timeout,
+        section.time("pong_timeout", &(MILLIS_100..=Duration::from_secs(600))),
+    );
+    let key = if section.has("outbox") { "outbox" } else { "data" };
+    check_outbox(section, key, limits.data, limits.outbox);
+}
+
+/// An outbox that can't hold one publication would close its connection at the first large one.
+fn check_outbox(section: &mut Section<'_, '_, '_>, key: &str, data: usize, outbox: usize) {
+    if data.saturating_add(FRAME) > outbox {
+        let show = |bytes: usize| quantity::show_size(bytes.try_into().unwrap_or(u64::MAX));
+        let wrong = Wrong::new(
+            format!(
+                "an outbox of {} cannot hold a publication with {} of data",
+                show(outbox),
+                show(data)
+            ),
+            format!(
+                "set `limits.outbox` to {} or more",
+                show(data.saturating_add(FRAME))
+            ),
+        );
+        section.wrong(key, section.place_of(key), wrong);
+    }
+}
+
+fn auth(section: &mut Section<'_, '_, '_>, auth: &mut Auth) {
+    keep(&mut auth.api_keys, section.list("api_keys", value::api_key));
+}
+
+/// `default` first, wherever it stands: the others take from it what they don't set.
+fn namespaces(root: &mut Section<'_, '_, '_>, limits: &Limits) -> Namespaces {
+    let mut default = Namespace {
+        max_data: limits.data,
+        ..Namespace::new(Topic::DEFAULT_NAMESPACE)
+    };
+    root.quietly("namespace", |section| {
+        if section.text("name", value::namespace).as_deref() == Some(Topic::DEFAULT_NAMESPACE) {
+            default = namespace(section, default.clone(), limits);
+        }
+    });
+    let mut others: Vec<Namespace> = Vec::new();
+    let mut defaults = 0;
+    root.each("namespace", |section| {
+        let name = section.required("name", value::namespace);
+        let place = section.place_of("name");
+        let mut read = namespace(section, default.clone(), limits);
+        let Some(name) = name else { return };
+        let is_default = &*name == Topic::DEFAULT_NAMESPACE;
+        if (is_default && defaults > 0) || others.iter().any(|other| other.name == name) {
+            let wrong = Wrong::new(
+                format!("the namespace `{name}` comes twice"),
+                "put all its keys into one section",
+            );
+            section.wrong("name", place, wrong);
+        } else if is_default {
+            defaults += 1;
+        } else {
+            read.name = name;
+            others.push(read);
+        }
+    });
+    Namespaces::new(default, others)
+}
+
+fn namespace(section: &mut Section<'_, '_, '_>, mut namespace: Namespace, limits: &Limits) -> Namespace {
+    const ACCESS: &[(&str, Access)] = &[("anyone", Access::Anyone)];
+    let kinds = [("plain", TopicKind::Plain), ("bare", TopicKind::Bare)];
+    keep(&mut namespace.kind, section.choice("kind", &kinds));
+    let log_size = section.number("log_size", &(0..=100_000));
+    if namespace.kind == TopicKind::Bare && log_size.is_some_and(|size| size > 0) {
+        let wrong = Wrong::new(
+            "topics of the kind \"bare\" have no log",
+            "remove it, or set the kind to \"plain\"",
+        );
+        section.wrong("log_size", section.place_of("log_size"), wrong);
+    }
+    keep(&mut namespace.log_size, log_size);
+    keep(
+        &mut namespace.log_ttl,
+        section.time("log_ttl", &seconds(1, 30 * 86_400)),
+    );
+    keep(
+        &mut namespace.slow,
+        section.choice("slow", &[("close", SlowPolicy::Close)]),
+    );
+    keep(&mut namespace.max_data, section.size("max_data", &(1..=64 * MIB)));
+    if section.has("max_data") {
+        check_outbox(section, "max_data", namespace.max_data, limits.outbox);
+    }
+    keep(&mut namespace.subscribe, section.choice("subscribe", ACCESS));
+    keep(&mut namespace.publish, section.choice("publish", ACCESS));
+    keep(&mut namespace.set, section.choice("set", ACCESS));
+    keep(&mut namespace.history, section.choice("history", ACCESS));
+    keep(
+        &mut namespace.see_presence,
+        section.choice("see_presence", ACCESS),
+    );
+    namespace
+}
+
+fn endpoints(root: &mut Section<'_, '_, '_>, anonymous: bool, endpoints: &mut Vec<Endpoint>) {
+    let mut read: Vec<Endpoint> = Vec::new();
+    let count = root.each("endpoint", |section| {
+        let path = section.required("path", value::endpoint_path);
+        let dialect = section.choice("dialect", &[("native", DialectName::Native)]);
+        let anonymous = section.flag("anonymous").unwrap_or(anonymous);
+        let Some(path) = path else { return };
+        if read.iter().any(|other| other.path == path) {
+            let wrong = Wrong::new(
+                format!("the path `{path}` belongs to another endpoint already"),
+                "give each endpoint a path of its own",
+            );
+            section.wrong("path", section.place_of("path"), wrong);
+            return;
+        }
+        read.push(Endpoint {
+            path,
+            dialect: dialect.unwrap_or(DialectName::Native),
+            app: String::new(),
+            anonymous,
+        });
+    });
+    if count > 0 {
+        *endpoints = read;
+    } else {
+        for endpoint in endpoints {
+            endpoint.anonymous |= anonymous;
+        }
+    }
+}
+
+fn worker(section: &mut Section<'_, '_, '_>, worker: &mut Worker) {
+    if let Some(queues) = section.list("queues", value::queue) {
+        if let Err(wrong) = value::some_queues(&queues) {
+            section.wrong("queues", section.place_of("queues"), wrong);
+        }
+        worker.queues = queues;
+    }
+    keep(
+        &mut worker.concurrency,
+        section.number("concurrency", &value::CONCURRENCY),
+    );
+    keep(&mut worker.lease, section.time("lease", &seconds(1, 3600)));
+    keep(&mut worker.max_stalls, section.number("max_stalls", &(1..=1_000)));
+    keep(
+        &mut worker.backup_roots,
+        section.list("backup_roots", value::directory),
+    );
+    keep(
+        &mut worker.admin_listen,
+        section.text("admin_listen", value::address),
+    );
+}
+
+fn telemetry(section: &mut Section<'_, '_, '_>, telemetry: &mut Telemetry) {
+    keep(&mut telemetry.log, section.text("log", value::log_filter));
+    let formats = [("text", LogFormat::Text), ("json", LogFormat::Json)];
+    keep(&mut telemetry.log_format, section.choice("log_format", &formats));
+}

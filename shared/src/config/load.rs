@@ -1,0 +1,135 @@
+//! From file, environment and flags to a [`Config`], or to everything that is wrong with them.
+
+use std::net::SocketAddr;
+use std::path::Path;
+
+use toml::de::DeTable;
+
+use super::mistake::{ConfigErrors, Mistake, Place};
+use super::overrides::{self, Overrides};
+use super::reader::Reader;
+use super::{Config, file};
+
+/// Largest configuration file, in bytes.
+const FILE_LIMIT: u64 = 1 << 20;
+/// Most syntax errors reported: one missing quote makes many.
+const SYNTAX_LIMIT: usize = 5;
+
+impl Config {
+    /// Flags over environment over file over defaults. Without a path the file is the one that
+    /// `TIDEGATE_CONFIG` names; without that there is none.
+    pub fn load(
+        path: Option<&Path>,
+        environment: &dyn Fn(&str) -> Option<String>,
+        flags: Overrides,
+    ) -> Result<Self, ConfigErrors> {
+        let named = environment("TIDEGATE_CONFIG").filter(|name| !name.is_empty());
+        let Some(path) = path.or(named.as_deref().map(Path::new)) else {
+            return Self::build(None, environment, flags);
+        };
+        let name = path.display().to_string();
+        match read(path) {
+            Ok(text) => Self::build(Some((&name, &text)), environment, flags),
+            Err(what) => {
+                let mut config = Self::default();
+                let mut mistakes = overrides::apply(&mut config, environment, flags);
+                mistakes.push(Mistake {
+                    place: Place::File {
+                        file: name,
+                        line: None,
+                    },
+                    key: String::new(),
+                    what: format!("the configuration file cannot be read: {what}"),
+                    help: "name another with --config or TIDEGATE_CONFIG".into(),
+                });
+                Err(ConfigErrors::of(mistakes))
+            }
+        }
+    }
+
+    /// A configuration file's text alone. `name` is what errors call the file.
+    pub fn parse(name: &str, text: &str) -> Result<Self, ConfigErrors> {
+        Self::build(Some((name, text)), &|_| None, Overrides::default())
+    }
+
+    fn build(
+        file: Option<(&str, &str)>,
+        environment: &dyn Fn(&str) -> Option<String>,
+        flags: Overrides,
+    ) -> Result<Self, ConfigErrors> {
+        let mut config = Self::default();
+        let mut mistakes = file.map_or_else(Vec::new, |(name, text)| from_text(name, text, &mut config));
+        mistakes.extend(overrides::apply(&mut config, environment, flags));
+        if mistakes.is_empty() {
+            mistakes.extend(same_address(&config));
+        }
+        if mistakes.is_empty() {
+            Ok(config)
+        } else {
+            Err(ConfigErrors::of(mistakes))
+        }
+    }
+
+    /// What only a gateway needs: this version knows no clients but anonymous ones, so an endpoint that
+    /// refuses them could serve nobody.
+    pub fn check_gateway(&self) -> Result<(), ConfigErrors> {
+        let mistakes: Vec<Mistake> = self
+            .endpoints
+            .iter()
+            .filter(|endpoint| !endpoint.anonymous)
+            .map(|endpoint| Mistake {
+                place: Place::Whole,
+                key: "endpoint.anonymous".into(),
+                what: format!(
+                    "the endpoint `{}` does not allow anonymous clients, and this version knows no others",
+                    endpoint.path
+                ),
+                help: "set `anonymous = true` in its `[[endpoint]]`, or in `[auth]` for all endpoints; \
+                       everyone who can reach it may then do everything"
+                    .into(),
+            })
+            .collect();
+        if mistakes.is_empty() {
+            Ok(())
+        } else {
+            Err(ConfigErrors::of(mistakes))
+        }
+    }
+}
+
+fn read(path: &Path) -> Result<String, String> {
+    let length = std::fs::metadata(path).map_err(|error| error.to_string())?.len();
+    if length > FILE_LIMIT {
+        return Err(format!("it has {length} bytes, at most {FILE_LIMIT} are allowed"));
+    }
+    std::fs::read_to_string(path).map_err(|error| error.to_string())
+}
+
+fn from_text(name: &str, text: &str, config: &mut Config) -> Vec<Mistake> {
+    let mut reader = Reader::new(name, text);
+    let (document, errors) = DeTable::parse_recoverable(text);
+    if errors.is_empty() {
+        file::read(&mut reader, document.get_ref(), config);
+    } else {
+        // What can be guessed of a broken document would bring mistakes that nobody made.
+        for error in errors.iter().take(SYNTAX_LIMIT) {
+            reader.syntax(error);
+        }
+    }
+    reader.finish()
+}
+
+/// The client port and the admin port of a gateway can't be the same; port 0 is a new one each time.
+fn same_address(config: &Config) -> Option<Mistake> {
+    let clash = |a: SocketAddr, b: SocketAddr| {
+        let overlap = a.ip() == b.ip() || a.ip().is_unspecified() || b.ip().is_unspecified();
+        a.port() != 0 && a.port() == b.port() && overlap
+    };
+    let (listen, admin) = (config.gateway.listen, config.gateway.admin_listen);
+    clash(listen, admin).then(|| Mistake {
+        place: Place::Whole,
+        key: "gateway.admin_listen".into(),
+        what: format!("clients ({listen}) and administration ({admin}) have the same port"),
+        help: "give `gateway.admin_listen` (--admin-listen) another port".into(),
+    })
+}

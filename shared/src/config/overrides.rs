@@ -1,0 +1,114 @@
+//! What comes before the file: flags, and under them environment variables. A bad value is reported with
+//! the name of the flag or variable it came from.
+
+use super::Config;
+use super::mistake::{Mistake, Place, Wrong};
+use super::not_yet;
+use super::value;
+
+/// Values of the command line flags that gateway, worker and `tidegate` share, as they were typed. They
+/// are checked with the file. Leave the environment to [`Config::load`]: a flag that clap filled from a
+/// variable would be blamed for it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Overrides {
+    /// `--listen`
+    pub listen: Option<String>,
+    /// `--admin-listen`
+    pub admin_listen: Option<String>,
+    /// `--redis-url`
+    pub redis_url: Option<String>,
+    /// `--queues`, separated by commas
+    pub queues: Option<String>,
+    /// `--concurrency`
+    pub concurrency: Option<String>,
+    /// `--log`
+    pub log: Option<String>,
+}
+
+/// Puts environment and flags over the file.
+pub(super) fn apply(
+    config: &mut Config,
+    environment: &dyn Fn(&str) -> Option<String>,
+    flags: Overrides,
+) -> Vec<Mistake> {
+    let mut over = Over {
+        environment,
+        mistakes: Vec::new(),
+    };
+    over.put("TIDEGATE_LISTEN", "--listen", flags.listen, |text| {
+        value::address(text).map(|address| config.gateway.listen = address)
+    });
+    over.put(
+        "TIDEGATE_ADMIN_LISTEN",
+        "--admin-listen",
+        flags.admin_listen,
+        |text| {
+            value::address(text).map(|address| {
+                config.gateway.admin_listen = address;
+                config.worker.admin_listen = address;
+            })
+        },
+    );
+    over.put("TIDEGATE_REDIS_URL", "--redis-url", flags.redis_url, |text| {
+        value::redis_url(text).map(|url| config.redis.url = url)
+    });
+    over.put("TIDEGATE_QUEUES", "--queues", flags.queues, |text| {
+        value::queues(text).map(|queues| config.worker.queues = queues)
+    });
+    over.put(
+        "TIDEGATE_CONCURRENCY",
+        "--concurrency",
+        flags.concurrency,
+        |text| value::concurrency(text).map(|concurrency| config.worker.concurrency = concurrency),
+    );
+    over.put("TIDEGATE_LOG", "--log", flags.log, |text| {
+        value::log_filter(text).map(|log| config.telemetry.log = log)
+    });
+    // One key more, beside those of the file: a secret of the environment has no place in it.
+    over.put("TIDEGATE_API_KEY", "", None, |text| {
+        let key = value::api_key_or_hash(text);
+        if !config.auth.api_keys.contains(&key) {
+            config.auth.api_keys.push(key);
+        }
+        Ok(())
+    });
+    for name in not_yet::ENVIRONMENT {
+        over.put(name, "", None, |_| {
+            Err(Wrong::new("this is not available in this version", "unset it"))
+        });
+    }
+    over.mistakes
+}
+
+struct Over<'e> {
+    environment: &'e dyn Fn(&str) -> Option<String>,
+    mistakes: Vec<Mistake>,
+}
+
+impl Over<'_> {
+    /// Hands the flag's value to `take`, or else the variable's. An empty variable is one that is not
+    /// set: that is how compose files and charts leave one out.
+    fn put(
+        &mut self,
+        variable: &'static str,
+        flag: &'static str,
+        value: Option<String>,
+        take: impl FnOnce(&str) -> Result<(), Wrong>,
+    ) {
+        let (text, place) = match value {
+            Some(text) => (text, Place::Flag(flag)),
+            None => match (self.environment)(variable).filter(|text| !text.is_empty()) {
+                Some(text) => (text, Place::Environment(variable)),
+                None => return,
+            },
+        };
+        if let Err(wrong) = take(&text) {
+            self.mistakes.push(Mistake {
+                place,
+                key: String::new(),
+                what: wrong.what,
+                help: wrong.help,
+            });
+        }
+    }
+}
