@@ -3,6 +3,7 @@
 //! `transport` knows sockets, `dialect` the wire, `session` what a client may do and has asked for,
 //! `hub` who listens to what on this node. What flows where is in ARCHITECTURE.md.
 
+mod admin;
 mod run;
 pub mod transport;
 

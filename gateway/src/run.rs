@@ -16,7 +16,8 @@ use tidegate_shared::config::Config;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
-use crate::transport::http;
+use crate::admin::{self, Health, Lag, LagMetrics};
+use crate::transport::http::{self, Api};
 
 /// Bound sockets. Clients and operators never share one.
 #[derive(Debug)]
@@ -56,13 +57,38 @@ pub async fn run(
     options: Options,
     shutdown: CancellationToken,
 ) -> Result<(), RunError> {
-    let _ = (backend, config);
-    let router = http::router(options.routes);
-    axum::serve(
+    let Options {
+        registry,
+        routes,
+        open_api_on_loopback,
+    } = options;
+    let health = Arc::new(Health::register(&registry)?);
+    let lag = Lag::new();
+    let lag_metrics = LagMetrics::register(&registry)?;
+    let link = backend.broker.link();
+    let api = Arc::new(Api::new(backend, &config, open_api_on_loopback));
+    let client = axum::serve(
         listeners.client,
-        router.into_make_service_with_connect_info::<SocketAddr>(),
+        http::router(api, routes).into_make_service_with_connect_info::<SocketAddr>(),
     )
-    .with_graceful_shutdown(shutdown.cancelled_owned())
-    .await?;
-    Ok(())
+    .with_graceful_shutdown(shutdown.clone().cancelled_owned());
+    let admin = admin::router(Arc::clone(&health), Arc::clone(&lag), registry);
+    let admin = async {
+        match listeners.admin {
+            Some(listener) => axum::serve(listener, admin).await,
+            None => std::future::pending().await,
+        }
+    };
+    let drain = async {
+        shutdown.cancelled().await;
+        health.drain();
+        std::future::pending::<()>().await;
+    };
+    tokio::select! {
+        result = client => Ok(result?),
+        result = admin => Ok(result?),
+        why = health.follow(link) => Err(RunError::Refused(why)),
+        () = lag.measure(&lag_metrics) => Ok(()),
+        () = drain => Ok(()),
+    }
 }

@@ -126,6 +126,12 @@ impl Namespaces {
         }
     }
 
+    /// The largest `data` that any topic takes, in bytes: nothing larger needs to be read.
+    pub fn largest_data(&self) -> usize {
+        let others = self.named.values().map(|one| one.max_data);
+        others.fold(self.default.max_data, usize::max)
+    }
+
     pub fn of(&self, topic: &Topic) -> &Arc<Namespace> {
         match topic.reserved() {
             Some(Reserved::Job(_)) => &self.job,

@@ -19,6 +19,7 @@ pub struct Problem {
     status: StatusCode,
     detail: String,
     header: Option<(HeaderName, HeaderValue)>,
+    closing: bool,
 }
 
 /// The document's members. `type` is `about:blank` (RFC 9457 §4.2.1), so `title` is the status's own
@@ -47,6 +48,7 @@ impl Problem {
             status: StatusCode::from_u16(code.http_status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR),
             detail: detail.into(),
             header,
+            closing: false,
         }
     }
 
@@ -60,6 +62,13 @@ impl Problem {
     #[must_use]
     pub fn with_header(mut self, name: HeaderName, value: HeaderValue) -> Self {
         self.header = Some((name, value));
+        self
+    }
+
+    /// The connection ends after this answer: what else stands on it is of no use.
+    #[must_use]
+    pub fn closing(mut self) -> Self {
+        self.closing = true;
         self
     }
 
@@ -108,6 +117,9 @@ impl IntoResponse for Problem {
         );
         if let Some((name, value)) = self.header {
             headers.insert(name, value);
+        }
+        if self.closing {
+            headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
         }
         response
     }

@@ -1,0 +1,127 @@
+//! `/api`: what backends do over HTTP. Every answer is JSON; every request but the description's
+//! passes [`Access`] first, so that without a key nothing can be learnt, not even which paths exist.
+
+mod jobs;
+mod missing;
+mod openapi;
+mod publish;
+
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::extract::{Request, State};
+use axum::http::{HeaderName, HeaderValue, StatusCode, header};
+use axum::middleware::{self, Next};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{MethodRouter, get, post};
+use futures_util::FutureExt;
+use tidegate_shared::backend::Backend;
+use tidegate_shared::code::ErrorCode;
+use tidegate_shared::config::Config;
+
+use super::access::{self, Access};
+use super::body::BodyLimits;
+use super::{Problem, headers};
+
+/// What a request may take in all, on top of reading its body.
+const WORK_TIME: Duration = Duration::from_secs(15);
+
+/// What the handlers work with.
+#[derive(Debug)]
+pub(crate) struct Api {
+    backend: Backend,
+    access: Access,
+    body: BodyLimits,
+    work_time: Duration,
+    /// Largest `data` of a job.
+    job_data: usize,
+}
+
+impl Api {
+    pub(crate) fn new(backend: Backend, config: &Config, open_on_loopback: bool) -> Self {
+        let data = config.namespaces.largest_data().max(config.limits.data);
+        let reading = config.limits.handshake_timeout;
+        Self {
+            backend,
+            access: Access::new(config.auth.api_keys.clone(), open_on_loopback),
+            body: BodyLimits::new(data, reading),
+            work_time: reading + WORK_TIME,
+            job_data: config.limits.data,
+        }
+    }
+}
+
+/// Every route with its path as `openapi.json` spells it.
+fn routes() -> [(&'static str, MethodRouter<Arc<Api>>); 3] {
+    [
+        ("/api/publish", post(publish::publish)),
+        ("/api/jobs", post(jobs::submit)),
+        ("/api/jobs/{id}", get(jobs::get)),
+    ]
+}
+
+pub(crate) fn router(api: Arc<Api>) -> Router {
+    let mut guarded = Router::new();
+    for (path, methods) in routes() {
+        guarded = guarded.route(path, methods.fallback(missing::method));
+    }
+    let guarded = guarded
+        .route("/api", axum::routing::any(missing::path))
+        .route("/api/{*rest}", axum::routing::any(missing::path))
+        .layer(middleware::from_fn_with_state(Arc::clone(&api), within_bounds))
+        .layer(middleware::from_fn_with_state(Arc::clone(&api), guard));
+    Router::new()
+        .route(openapi::PATH, get(openapi::document).fallback(missing::method))
+        .merge(guarded)
+        .layer(middleware::map_response(headers::harden))
+        .with_state(api)
+}
+
+/// Lets in who may use the API.
+async fn guard(State(api): State<Arc<Api>>, request: Request, next: Next) -> Result<Response, Problem> {
+    let peer = access::peer(request.extensions());
+    api.access.check(request.headers(), request.uri(), peer)?;
+    Ok(next.run(request).await)
+}
+
+/// Answers in time, and even if a handler panics.
+async fn within_bounds(
+    State(api): State<Arc<Api>>,
+    request: Request,
+    next: Next,
+) -> Result<Response, Problem> {
+    let work = AssertUnwindSafe(next.run(request)).catch_unwind();
+    match tokio::time::timeout(api.work_time, work).await {
+        Ok(Ok(response)) => Ok(response),
+        Ok(Err(_)) => Err(Problem::new(
+            ErrorCode::Internal,
+            "the server failed at this request; its log says where",
+        )),
+        Err(_) => Err(Problem::new(
+            ErrorCode::Timeout,
+            "the request took too long; it may have taken effect",
+        )),
+    }
+}
+
+/// 200 with a JSON document.
+fn json(body: Vec<u8>) -> Response {
+    const JSON: HeaderValue = HeaderValue::from_static("application/json");
+    ([(header::CONTENT_TYPE, JSON)], body).into_response()
+}
+
+/// A JSON document of a type that always serialises.
+fn answer<T: serde::Serialize>(status: StatusCode, value: &T) -> Result<Response, Problem> {
+    let body = serde_json::to_vec(value).map_err(|error| {
+        Problem::new(
+            ErrorCode::Internal,
+            format!("the answer cannot be written: {error}"),
+        )
+    })?;
+    Ok((status, json(body)).into_response())
+}
+
+/// Room for the location of what was made.
+const LOCATION: HeaderName = header::LOCATION;
