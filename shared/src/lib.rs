@@ -6,6 +6,7 @@ pub mod backend;
 pub mod broker;
 pub mod code;
 pub mod config;
+pub mod embedded;
 pub mod job;
 pub mod json;
 pub mod name;

@@ -43,6 +43,8 @@ pub trait Broker: Send + Sync + 'static {
     /// ([`KEY_TTL`]) it does nothing, whatever the data, and answers as the first time did; this holds
     /// for topics of every kind. A call that failed has not used its key.
     ///
+    /// On a bare topic only the data travels; event and exclude are left out.
+    ///
     /// Data of exactly the namespace's `max_data` is accepted. Other bodies, and topics in the
     /// namespaces `job` and `jobs`, which only the job queue writes to, are [`BrokerError::Forbidden`].
     async fn publish(&self, topic: &Topic, draft: Draft) -> Result<Published, BrokerError>;

@@ -1,0 +1,61 @@
+use crate::embedded::clock::millis;
+use crate::embedded::topics::Topics;
+use crate::job::{JobError, JobRecord, Priority, RETENTION, Submitted, Token};
+use crate::json::RawJson;
+use crate::name::IdempotencyKey;
+use crate::position::{Epoch, Position};
+use crate::topic::Topic;
+
+#[derive(Debug)]
+pub(super) struct Job {
+    pub(super) record: JobRecord,
+    /// The record, as it stands in the logs.
+    pub(super) snapshot: RawJson,
+    pub(super) data: RawJson,
+    pub(super) key: Option<IdempotencyKey>,
+    pub(super) priority: Priority,
+    /// Who holds it while it runs; who ended it when it has ended.
+    pub(super) token: Option<Token>,
+    /// While it runs.
+    pub(super) lease_until: u64,
+    pub(super) stalls: u32,
+    /// The last attempt was given back, so the next claim goes on counting from it.
+    pub(super) released: bool,
+}
+
+impl Job {
+    pub(super) fn is_over(&self, now: u64) -> bool {
+        self.record
+            .finished_at
+            .is_some_and(|end| end.saturating_add(millis(RETENTION)) <= now)
+    }
+
+    /// The answer to a submit that names this job again.
+    pub(super) fn repeated(&self, topics: &Topics) -> Submitted {
+        let top = topics.top(&Topic::of_job(&self.record.id));
+        Submitted {
+            record: self.record.clone(),
+            position: top.unwrap_or(Position::start(Epoch::NONE)),
+            duplicate: true,
+        }
+    }
+}
+
+/// Appends a record to the job's log and to the queue's. Gives its place in the job's.
+pub(super) fn write(
+    topics: &mut Topics,
+    record: &JobRecord,
+    now: u64,
+) -> Result<(Position, RawJson), JobError> {
+    let snapshot = RawJson::of(record).map_err(internal)?;
+    let position = topics
+        .append_record(&Topic::of_job(&record.id), snapshot.clone(), now)
+        .ok_or_else(|| internal("a job's topic has no log"))?;
+    topics.append_record(&Topic::of_queue(&record.queue), snapshot.clone(), now);
+    Ok((position, snapshot))
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "used as `map_err(internal)`")]
+pub(super) fn internal(error: impl ToString) -> JobError {
+    JobError::Internal(error.to_string())
+}

@@ -1,0 +1,268 @@
+use std::collections::{BTreeSet, HashMap, HashSet};
+use std::sync::Arc;
+
+use tokio::sync::mpsc;
+
+use crate::broker::{BrokerEvent, Draft, From, Page, Published, READ_LIMIT};
+use crate::embedded::channel::Channel;
+use crate::embedded::log::Log;
+use crate::embedded::outlet::Outlet;
+use crate::json::RawJson;
+use crate::name::SessionId;
+use crate::namespace::{Namespace, Namespaces, TopicKind};
+use crate::position::Position;
+use crate::publication::{Body, Place, Publication};
+use crate::topic::Topic;
+
+/// One broker on this store.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) struct NodeNumber(u64);
+
+/// All topics that anything is known of, and the brokers that listen. Whoever publishes here has made
+/// sure that it may be.
+#[derive(Debug)]
+pub(super) struct Topics {
+    namespaces: Namespaces,
+    channels: HashMap<Topic, Channel>,
+    /// When channels are to be looked at; each is here once, or not at all while nothing in it expires.
+    schedule: BTreeSet<(u64, Topic)>,
+    nodes: HashMap<NodeNumber, Listener>,
+    last_node: u64,
+}
+
+#[derive(Debug)]
+struct Listener {
+    outlet: Outlet,
+    attached: HashSet<Topic>,
+}
+
+impl Topics {
+    pub(super) fn new(namespaces: Namespaces) -> Self {
+        Self {
+            namespaces,
+            channels: HashMap::new(),
+            schedule: BTreeSet::new(),
+            nodes: HashMap::new(),
+            last_node: 0,
+        }
+    }
+
+    pub(super) fn namespace(&self, topic: &Topic) -> Arc<Namespace> {
+        Arc::clone(self.namespaces.of(topic))
+    }
+
+    pub(super) fn open_node(&mut self, sender: mpsc::Sender<BrokerEvent>) -> NodeNumber {
+        self.last_node += 1;
+        let number = NodeNumber(self.last_node);
+        let listener = Listener {
+            outlet: Outlet::new(sender),
+            attached: HashSet::new(),
+        };
+        self.nodes.insert(number, listener);
+        number
+    }
+
+    pub(super) fn close_node(&mut self, number: NodeNumber, now: u64) {
+        let Some(listener) = self.nodes.remove(&number) else {
+            return;
+        };
+        for topic in listener.attached {
+            self.unlisten(number, &topic, now);
+        }
+    }
+
+    pub(super) fn attach(&mut self, number: NodeNumber, topic: &Topic, now: u64) {
+        let Some(listener) = self.nodes.get_mut(&number) else {
+            return;
+        };
+        if listener.attached.insert(topic.clone()) {
+            let channel = self.channels.entry(topic.clone()).or_default();
+            channel.listeners.push(number);
+            self.settle(topic, now);
+        }
+    }
+
+    pub(super) fn detach(&mut self, number: NodeNumber, topic: &Topic, now: u64) {
+        let was_attached = self
+            .nodes
+            .get_mut(&number)
+            .is_some_and(|listener| listener.attached.remove(topic));
+        if was_attached {
+            self.unlisten(number, topic, now);
+        }
+    }
+
+    fn unlisten(&mut self, number: NodeNumber, topic: &Topic, now: u64) {
+        let namespace = self.namespace(topic);
+        if let Some(channel) = self.channels.get_mut(topic) {
+            channel.listeners.retain(|listener| *listener != number);
+            if let Some(log) = &mut channel.log {
+                log.touch(&namespace, now);
+            }
+        }
+        self.settle(topic, now);
+    }
+
+    pub(super) fn publish(&mut self, topic: &Topic, draft: Draft, now: u64) -> Published {
+        let namespace = self.namespace(topic);
+        let channel = self.channels.entry(topic.clone()).or_default();
+        channel.expire(now);
+        if let Some(key) = &draft.key
+            && let Some(first) = channel.keys.get(key)
+        {
+            return first;
+        }
+        let (body, exclude) = match (namespace.kind, draft.body) {
+            // Only the data travels on a bare topic.
+            (TopicKind::Bare, Body::Message { data, .. }) => (Body::Message { data, event: None }, None),
+            (_, body) => (body, draft.exclude),
+        };
+        let position = self.append(topic, &namespace, body, exclude, now);
+        if let Some(key) = draft.key
+            && let Some(channel) = self.channels.get_mut(topic)
+        {
+            channel.keys.insert(key, position, now);
+        }
+        self.settle(topic, now);
+        Published {
+            position,
+            duplicate: false,
+        }
+    }
+
+    /// Appends a job's record to one of the two logs it belongs in.
+    pub(super) fn append_record(&mut self, topic: &Topic, record: RawJson, now: u64) -> Option<Position> {
+        let namespace = self.namespace(topic);
+        let position = self.append(topic, &namespace, Body::Job { record }, None, now);
+        self.settle(topic, now);
+        position
+    }
+
+    fn append(
+        &mut self,
+        topic: &Topic,
+        namespace: &Namespace,
+        body: Body,
+        exclude: Option<SessionId>,
+        now: u64,
+    ) -> Option<Position> {
+        let channel = self.channels.entry(topic.clone()).or_default();
+        let log = namespace
+            .has_log()
+            .then(|| channel.log.get_or_insert_with(Log::new));
+        let place: Option<Place> = log.as_ref().map(|log| log.next_place());
+        let publication = Arc::new(Publication {
+            topic: topic.clone(),
+            place,
+            time_ms: now,
+            body,
+            exclude,
+        });
+        if let (Some(log), Some(place)) = (log, place) {
+            log.append(place, Arc::clone(&publication), namespace, now);
+        }
+        for number in &channel.listeners {
+            if let Some(listener) = self.nodes.get_mut(number) {
+                listener.outlet.send(&publication);
+            }
+        }
+        place.map(|place| place.position)
+    }
+
+    /// A page without its snapshot.
+    pub(super) fn read(&mut self, topic: &Topic, from: From, limit: usize, now: u64) -> Page {
+        let namespace = self.namespace(topic);
+        let mut page = Page {
+            top: None,
+            publications: Vec::new(),
+            lost: None,
+            snapshot: None,
+        };
+        if !namespace.has_log() {
+            return page;
+        }
+        let channel = self.channels.entry(topic.clone()).or_default();
+        channel.expire(now);
+        let log = channel.log.get_or_insert_with(Log::new);
+        log.touch(&namespace, now);
+        page.top = Some(log.top());
+        match log.read(from, limit.min(READ_LIMIT)) {
+            Ok(publications) => page.publications = publications,
+            Err(lost) => page.lost = Some(lost),
+        }
+        self.settle(topic, now);
+        page
+    }
+
+    /// Where the topic's log ends, if it has begun.
+    pub(super) fn top(&self, topic: &Topic) -> Option<Position> {
+        let log = self.channels.get(topic)?.log.as_ref()?;
+        Some(log.top())
+    }
+
+    /// Keeps a job's topic for as long as the job is there.
+    pub(super) fn hold(&mut self, topic: &Topic) {
+        let channel = self.channels.entry(topic.clone()).or_default();
+        channel.held = true;
+    }
+
+    /// Forgets a held topic at once, but for who listens to it.
+    pub(super) fn drop_held(&mut self, topic: &Topic, now: u64) {
+        if let Some(channel) = self.channels.get_mut(topic) {
+            channel.held = false;
+            channel.log = None;
+        }
+        self.settle(topic, now);
+    }
+
+    /// To be called after each change of a channel: forgets it if nothing is left of it, or sees to it
+    /// that it is looked at in time.
+    fn settle(&mut self, topic: &Topic, now: u64) {
+        let Some(channel) = self.channels.get_mut(topic) else {
+            return;
+        };
+        channel.expire(now);
+        let (scheduled, due) = (channel.scheduled, channel.due());
+        let over = due <= now;
+        // What is due later than scheduled is found out when it is looked at.
+        let sooner = !over && due < scheduled.unwrap_or(u64::MAX);
+        if !over && !sooner {
+            return;
+        }
+        channel.scheduled = Some(due);
+        if let Some(time) = scheduled {
+            self.schedule.remove(&(time, topic.clone()));
+        }
+        if over {
+            self.channels.remove(topic);
+        } else {
+            self.schedule.insert((due, topic.clone()));
+        }
+    }
+
+    /// Looks at up to `limit` channels that are due.
+    pub(super) fn sweep(&mut self, now: u64, limit: usize) {
+        for _ in 0..limit {
+            if self.schedule.first().is_none_or(|(due, _)| *due > now) {
+                return;
+            }
+            let Some((_, topic)) = self.schedule.pop_first() else {
+                return;
+            };
+            if let Some(channel) = self.channels.get_mut(&topic) {
+                channel.scheduled = None;
+            }
+            self.settle(&topic, now);
+        }
+    }
+
+    /// How many topics anything is known of.
+    #[cfg(test)]
+    pub(super) fn known(&self) -> usize {
+        assert!(
+            self.schedule.len() <= self.channels.len(),
+            "a topic is scheduled twice"
+        );
+        self.channels.len()
+    }
+}

@@ -1,0 +1,113 @@
+use std::pin::pin;
+use std::time::Duration;
+
+use async_trait::async_trait;
+
+use crate::embedded::Store;
+use crate::embedded::state::State;
+use crate::job::{
+    Beat, Claim, DETAIL_LIMIT, JobDraft, JobError, JobId, JobQueue, JobRecord, Lease, Progress, RESULT_LIMIT,
+    Submitted, TEXT_LIMIT,
+};
+use crate::json::RawJson;
+use crate::name::{QueueName, WorkerId};
+
+#[async_trait]
+impl JobQueue for Store {
+    async fn submit(&self, draft: JobDraft) -> Result<Submitted, JobError> {
+        let submitted = self.step(|State { topics, jobs }, now| jobs.submit(topics, draft, now))?;
+        if !submitted.duplicate {
+            self.work.notify_waiters();
+        }
+        Ok(submitted)
+    }
+
+    async fn get(&self, id: &JobId) -> Result<JobRecord, JobError> {
+        self.step(|state, now| state.jobs.get(id, now))
+    }
+
+    async fn claim(
+        &self,
+        queue: &QueueName,
+        _worker: &WorkerId,
+        limit: usize,
+        lease: Duration,
+    ) -> Result<Vec<Claim>, JobError> {
+        self.step(|State { topics, jobs }, now| jobs.claim(topics, queue, limit, lease, now))
+    }
+
+    async fn wait(&self, queues: &[QueueName], timeout: Duration) -> Result<(), JobError> {
+        let work = async {
+            loop {
+                let mut woken = pin!(self.work.notified());
+                // Before looking, so that what is queued right after the look is heard.
+                woken.as_mut().enable();
+                if self.step(|state, _| state.jobs.has_work(queues)) {
+                    return;
+                }
+                woken.await;
+            }
+        };
+        // Running into the timeout is an answer like any other.
+        let _ = tokio::time::timeout(timeout, work).await;
+        Ok(())
+    }
+
+    async fn heartbeat(&self, leases: &[Lease], lease: Duration) -> Result<Vec<Beat>, JobError> {
+        Ok(self.step(|state, now| {
+            leases
+                .iter()
+                .map(|held| state.jobs.heartbeat(held, lease, now))
+                .collect()
+        }))
+    }
+
+    async fn progress(&self, lease: &Lease, mut progress: Progress) -> Result<(), JobError> {
+        if let Some(detail) = &progress.detail {
+            check("progress", detail, DETAIL_LIMIT)?;
+        }
+        progress.message = progress.message.map(|message| cut(&message).to_owned());
+        self.step(|State { topics, jobs }, now| jobs.progress(topics, lease, progress, now))
+    }
+
+    async fn succeed(&self, lease: &Lease, result: RawJson) -> Result<(), JobError> {
+        check("result", &result, RESULT_LIMIT)?;
+        self.step(|State { topics, jobs }, now| jobs.succeed(topics, lease, result, now))
+    }
+
+    async fn fail(&self, lease: &Lease, error: &str) -> Result<(), JobError> {
+        self.step(|State { topics, jobs }, now| jobs.fail(topics, lease, cut(error), now))
+    }
+
+    async fn release(&self, lease: &Lease) -> Result<(), JobError> {
+        self.step(|State { topics, jobs }, now| jobs.release(topics, lease, now))?;
+        self.work.notify_waiters();
+        Ok(())
+    }
+
+    async fn reclaim(&self, queue: &QueueName, max_stalls: u32) -> Result<usize, JobError> {
+        let taken_back =
+            self.step(|State { topics, jobs }, now| jobs.reclaim(topics, queue, max_stalls, now))?;
+        if taken_back > 0 {
+            self.work.notify_waiters();
+        }
+        Ok(taken_back)
+    }
+}
+
+fn check(what: &'static str, json: &RawJson, limit: usize) -> Result<(), JobError> {
+    let size = json.size();
+    if size > limit {
+        return Err(JobError::TooLarge { what, size, limit });
+    }
+    Ok(())
+}
+
+/// The beginning of a text, of at most [`TEXT_LIMIT`] bytes.
+fn cut(text: &str) -> &str {
+    let mut end = text.len().min(TEXT_LIMIT);
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    &text[..end]
+}
