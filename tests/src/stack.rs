@@ -1,0 +1,336 @@
+//! A whole installation: Redis, gateways, workers, nginx, in a directory of its own. Everything in it ends
+//! with the value; when a test fails, what the processes said last is printed.
+
+use std::fmt::Write as _;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+use tempfile::TempDir;
+use tidegate_shared::testing::RedisServer;
+
+use crate::client::Client;
+use crate::nginx::Nginx;
+use crate::process::Process;
+use crate::{admin, ports, wait};
+
+/// Time for a process to be ready.
+const START: Duration = Duration::from_secs(20);
+/// The key for `/api` in every stack, and its SHA-256.
+pub const API_KEY: &str = "system-tests";
+/// How long a whole test may take.
+const DEADLINE: Duration = Duration::from_secs(90);
+
+/// What to start. `stack().gateways(2).run(async |stack| …)`.
+#[derive(Debug, Clone)]
+pub struct Setup {
+    gateways: usize,
+    workers: usize,
+    redis: bool,
+    settings: String,
+    lease: &'static str,
+    concurrency: usize,
+}
+
+/// Two gateways, no worker, Redis running.
+pub fn stack() -> Setup {
+    Setup {
+        gateways: 2,
+        workers: 0,
+        redis: true,
+        settings: String::new(),
+        lease: "30s",
+        concurrency: 4,
+    }
+}
+
+impl Setup {
+    #[must_use]
+    pub fn gateways(self, gateways: usize) -> Self {
+        Self { gateways, ..self }
+    }
+
+    #[must_use]
+    pub fn workers(self, workers: usize) -> Self {
+        Self { workers, ..self }
+    }
+
+    #[must_use]
+    pub fn lease(self, lease: &'static str) -> Self {
+        Self { lease, ..self }
+    }
+
+    #[must_use]
+    pub fn concurrency(self, concurrency: usize) -> Self {
+        Self { concurrency, ..self }
+    }
+
+    /// Redis is not there yet, and nothing is waited for.
+    #[must_use]
+    pub fn without_redis(self) -> Self {
+        Self { redis: false, ..self }
+    }
+
+    /// Further tables for the configuration file.
+    #[must_use]
+    pub fn settings(self, toml: &str) -> Self {
+        Self {
+            settings: toml.to_owned(),
+            ..self
+        }
+    }
+
+    /// Starts it, runs the scenario under a deadline, and prints the logs if it fails.
+    pub async fn run(self, scenario: impl AsyncFnOnce(&mut Stack) -> Result<()>) -> Result<()> {
+        let mut stack = Box::pin(Stack::start(self)).await?;
+        let result = wait::within(DEADLINE, "the scenario to end", scenario(&mut stack)).await;
+        if result.is_err() {
+            stack.print_logs();
+        }
+        result
+    }
+}
+
+#[derive(Debug)]
+pub struct Gateway {
+    pub port: u16,
+    pub admin: u16,
+    /// Its name on the wire, as `welcome.node` says. Empty until it was ready.
+    pub node: String,
+    pub process: Process,
+}
+
+#[derive(Debug)]
+pub struct Worker {
+    pub admin: u16,
+    pub process: Process,
+}
+
+#[derive(Debug)]
+pub struct Stack {
+    pub gateways: Vec<Gateway>,
+    pub workers: Vec<Worker>,
+    pub nginx: Nginx,
+    pub redis: RedisServer,
+    setup: Setup,
+    folder: TempDir,
+}
+
+impl Stack {
+    async fn start(setup: Setup) -> Result<Self> {
+        let folder = tempfile::Builder::new().prefix("tidegate-").tempdir()?;
+        let redis = if setup.redis {
+            RedisServer::start().await
+        } else {
+            RedisServer::absent(&[])
+        }
+        .context("redis-server")?;
+        let ports = (0..setup.gateways)
+            .map(|_| ports::free())
+            .collect::<Result<Vec<_>>>()?;
+        let balancer = ports::free()?;
+        fs::create_dir(folder.path().join("worlds"))?;
+        fs::write(
+            folder.path().join("tidegate.toml"),
+            configuration(&setup, &redis, balancer, folder.path()),
+        )?;
+        let nginx = Nginx::start(folder.path(), balancer, &ports, page().as_deref()).await?;
+        let mut stack = Self {
+            gateways: vec![],
+            workers: vec![],
+            nginx,
+            redis,
+            setup,
+            folder,
+        };
+        for port in ports {
+            stack.start_gateway(port)?;
+        }
+        for _ in 0..stack.setup.workers {
+            stack.start_worker()?;
+        }
+        if stack.setup.redis
+            && let Err(error) = stack.ready().await
+        {
+            stack.print_logs();
+            return Err(error);
+        }
+        Ok(stack)
+    }
+
+    fn start_gateway(&mut self, port: u16) -> Result<()> {
+        let admin = ports::free()?;
+        let args = [
+            "--config".to_owned(),
+            self.configuration().display().to_string(),
+            "--listen".to_owned(),
+            format!("127.0.0.1:{port}"),
+            "--admin-listen".to_owned(),
+            format!("127.0.0.1:{admin}"),
+        ];
+        let name = format!("gateway-{}", self.gateways.len());
+        let process = Process::start(&name, self.folder(), &Process::binary("tidegate-gateway")?, &args)?;
+        self.gateways.push(Gateway {
+            port,
+            admin,
+            node: String::new(),
+            process,
+        });
+        Ok(())
+    }
+
+    /// One more worker, which is not waited for.
+    pub fn start_worker(&mut self) -> Result<()> {
+        let admin = ports::free()?;
+        let args = [
+            "--config".to_owned(),
+            self.configuration().display().to_string(),
+            "--admin-listen".to_owned(),
+            format!("127.0.0.1:{admin}"),
+            "--concurrency".to_owned(),
+            self.setup.concurrency.to_string(),
+        ];
+        let name = format!("worker-{}", self.workers.len());
+        let process = Process::start(&name, self.folder(), &Process::binary("tidegate-worker")?, &args)?;
+        self.workers.push(Worker { admin, process });
+        Ok(())
+    }
+
+    /// Waits until every gateway and worker says it is ready, and asks the gateways for their names.
+    pub async fn ready(&mut self) -> Result<()> {
+        for gateway in &mut self.gateways {
+            ready(&mut gateway.process, gateway.admin).await?;
+            let client = Client::connect(&format!("ws://127.0.0.1:{}/ws", gateway.port)).await?;
+            client.node().clone_into(&mut gateway.node);
+        }
+        for worker in &mut self.workers {
+            ready(&mut worker.process, worker.admin).await?;
+        }
+        Ok(())
+    }
+
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    pub fn configuration(&self) -> PathBuf {
+        self.folder().join("tidegate.toml")
+    }
+
+    /// The one directory that backups may read and write.
+    pub fn worlds(&self) -> PathBuf {
+        self.folder().join("worlds")
+    }
+
+    /// Through nginx.
+    pub fn url(&self) -> String {
+        format!("ws://127.0.0.1:{}/ws", self.nginx.port)
+    }
+
+    /// Past nginx, to one gateway.
+    pub fn url_of(&self, gateway: usize) -> String {
+        format!("ws://127.0.0.1:{}/ws", self.gateways[gateway].port)
+    }
+
+    /// A connection through nginx that has come out at this gateway.
+    pub async fn client_on(&self, gateway: usize) -> Result<Client> {
+        let node = &self.gateways[gateway].node;
+        // Round robin, but other connections take their turns as well.
+        for _ in 0..20 {
+            let client = Client::connect(&self.url()).await?;
+            if client.node() == node {
+                return Ok(client);
+            }
+        }
+        bail!("twenty connections through nginx, and none came out at {node}")
+    }
+
+    /// Index of the gateway with this name.
+    pub fn gateway_named(&self, node: &str) -> Result<usize> {
+        self.gateways
+            .iter()
+            .position(|one| one.node == node)
+            .with_context(|| format!("no gateway is named {node}"))
+    }
+
+    /// `POST` to `/api` through nginx. Gives the status and the body.
+    pub async fn post(&self, path: &str, body: &serde_json::Value) -> Result<(u16, serde_json::Value)> {
+        post(self.nginx.port, path, body).await
+    }
+
+    pub fn print_logs(&self) {
+        let mut text = String::new();
+        let gateways = self.gateways.iter().map(|one| &one.process);
+        let workers = self.workers.iter().map(|one| &one.process);
+        for process in gateways.chain(workers).chain([&self.nginx.process]) {
+            // Writing to a String cannot fail.
+            let _ = writeln!(text, "── {} ──\n{}", process.name, process.tail());
+        }
+        println!("{text}");
+    }
+}
+
+impl Drop for Stack {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.print_logs();
+        }
+    }
+}
+
+pub async fn post(port: u16, path: &str, body: &serde_json::Value) -> Result<(u16, serde_json::Value)> {
+    let request = reqwest::Client::new().post(format!("http://127.0.0.1:{port}{path}"));
+    let answer = request.bearer_auth(API_KEY).json(body).send().await?;
+    let status = answer.status().as_u16();
+    let text = answer.text().await?;
+    let body = serde_json::from_str(&text).with_context(|| format!("{status}, and no JSON: {text}"))?;
+    Ok((status, body))
+}
+
+async fn ready(process: &mut Process, admin: u16) -> Result<()> {
+    let what = format!("{} to be ready", process.name);
+    wait::until(START, &what, async || {
+        process.ensure_running()?;
+        Ok((admin::probe(admin, "readyz").await? == 200).then_some(()))
+    })
+    .await
+}
+
+/// The page of `tidegate dev`, which needs nothing but a gateway behind the same origin.
+fn page() -> Option<PathBuf> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .parent()?
+        .join("cli/src/page.html");
+    path.exists().then_some(path)
+}
+
+fn configuration(setup: &Setup, redis: &RedisServer, balancer: u16, folder: &Path) -> String {
+    use sha2::{Digest, Sha256};
+    let key = format!("{:x}", Sha256::digest(API_KEY));
+    format!(
+        "[redis]
+url = \"{url}\"
+
+[gateway]
+allowed_origins = [\"http://127.0.0.1:{balancer}\"]
+
+[auth]
+api_keys = [\"sha256:{key}\"]
+
+[[endpoint]]
+path = \"/ws\"
+dialect = \"native\"
+anonymous = true
+
+[worker]
+lease = \"{lease}\"
+backup_roots = [\"{worlds}\"]
+
+{settings}",
+        url = redis.url(),
+        lease = setup.lease,
+        worlds = folder.join("worlds").display(),
+        settings = setup.settings,
+    )
+}

@@ -1,0 +1,115 @@
+//! How files look: length, head, name; and the heads of scripts.
+
+use std::path::Path;
+
+use anyhow::Result;
+
+use crate::source::{self, has_word};
+use crate::{Findings, ensure_none};
+
+const LONGEST: usize = 400;
+/// Names that say nothing about what is in the file.
+const NAMELESS: &[&str] = &["util", "utils", "helper", "helpers", "common", "misc", "manager"];
+
+#[test]
+fn no_file_is_longer_than_400_lines() -> Result<()> {
+    let sources = source::all()?;
+    let code = sources
+        .iter()
+        .filter(|source| ["rs", "lua"].contains(&source.extension().as_str()));
+    let long = code.filter_map(|source| {
+        let lines = source.text.lines().count();
+        (lines > LONGEST).then(|| {
+            format!(
+                "{}: {lines} lines, {LONGEST} at most. Find the second noun in it and give it a file",
+                source.path
+            )
+        })
+    });
+    ensure_none(long.collect())
+}
+
+#[test]
+fn every_module_begins_with_what_it_is_for() -> Result<()> {
+    let sources = source::rust()?;
+    let headless = sources
+        .iter()
+        .filter(|source| !source.text.starts_with("//! ") && !source.path.ends_with("/tests.rs"))
+        .map(|source| {
+            format!(
+                "{}:1: begin with `//!`: what it is for, what it relies on, what it never does",
+                source.path
+            )
+        });
+    ensure_none(headless.collect())
+}
+
+#[test]
+fn no_file_is_named_after_nothing() -> Result<()> {
+    let sources = source::all()?;
+    let nameless = sources.iter().filter(|source| {
+        let parts = Path::new(&source.path)
+            .iter()
+            .map(|part| part.to_string_lossy().into_owned());
+        parts
+            .map(|part| part.split('.').next().unwrap_or_default().to_owned())
+            .any(|part| NAMELESS.contains(&&*part))
+    });
+    ensure_none(
+        nameless
+            .map(|source| format!("{}: name it after the noun that is in it", source.path))
+            .collect(),
+    )
+}
+
+#[test]
+fn every_script_says_what_it_does_its_keys_its_arguments_and_its_answer() -> Result<()> {
+    let mut findings = Findings::new();
+    for source in source::all()?.iter().filter(|source| source.extension() == "lua") {
+        let head: Vec<&str> = source
+            .text
+            .lines()
+            .take_while(|line| line.starts_with("--"))
+            .collect();
+        let head = head.join("\n");
+        for part in ["KEYS", "ARGV", "Returns"] {
+            if !has_word(&head, part) && !has_word(&head, &part.to_lowercase()) {
+                findings.push(format!(
+                    "{}:1: the comment at the top does not say {part}",
+                    source.path
+                ));
+            }
+        }
+    }
+    ensure_none(findings)
+}
+
+#[test]
+fn links_between_documents_lead_somewhere() -> Result<()> {
+    let root = source::root()?;
+    let mut findings = Findings::new();
+    for source in source::all()?.iter().filter(|source| source.extension() == "md") {
+        let folder = root
+            .join(&source.path)
+            .parent()
+            .map(Path::to_path_buf)
+            .unwrap_or_default();
+        for (number, line) in source.text.lines().enumerate() {
+            for target in line
+                .split("](")
+                .skip(1)
+                .filter_map(|rest| rest.split([')', '#']).next())
+            {
+                let local = !target.is_empty() && !target.contains("://") && !target.starts_with("mailto:");
+                if local && !folder.join(target).exists() {
+                    findings.push(format!(
+                        "{}:{}: the link to {target} leads nowhere",
+                        source.path,
+                        number + 1
+                    ));
+                }
+            }
+        }
+    }
+    ensure_none(findings)
+}
