@@ -13,7 +13,8 @@ pub mod name;
 pub mod namespace;
 pub mod position;
 pub mod publication;
+pub mod readiness;
+pub mod telemetry;
 #[cfg(feature = "test-support")]
 pub mod testing;
-pub mod telemetry;
 pub mod topic;

@@ -1,0 +1,143 @@
+//! What a handler can ask and tell while it runs.
+
+use std::fmt;
+use std::marker::PhantomData;
+use std::sync::Arc;
+
+use serde::Serialize;
+use tidegate_shared::broker::{BrokerError, Draft, Published};
+use tidegate_shared::job::{JobId, JobRecord, Percent, Progress};
+use tidegate_shared::json::RawJson;
+use tidegate_shared::publication::Body;
+use tidegate_shared::topic::Topic;
+use tokio_util::sync::CancellationToken;
+
+use crate::failure::Stopped;
+use crate::job::Job;
+use crate::worker::Attempt;
+
+/// A handler's side of one attempt at a job. Cloning is cheap, and clones may go to other threads.
+pub struct Context<J: Job> {
+    attempt: Arc<Attempt>,
+    job: PhantomData<fn() -> J>,
+}
+
+impl<J: Job> Context<J> {
+    pub(crate) fn new(attempt: Arc<Attempt>) -> Self {
+        Self {
+            attempt,
+            job: PhantomData,
+        }
+    }
+
+    pub fn job_id(&self) -> &JobId {
+        &self.attempt.record.id
+    }
+
+    /// 1 for the first attempt, 2 after a worker was lost, and so on.
+    pub fn attempt(&self) -> u32 {
+        self.attempt.record.attempt
+    }
+
+    /// The job as it was when this attempt began.
+    pub fn record(&self) -> &JobRecord {
+        &self.attempt.record
+    }
+
+    /// Says what is being done, and leaves the percentage as it is.
+    ///
+    /// No report ever waits or fails: at most ten a second leave the process, the newest of them, and
+    /// the last one always before the job ends.
+    pub fn message(&self, message: impl Into<String>) {
+        self.put(Progress {
+            message: Some(message.into()),
+            ..Progress::default()
+        });
+    }
+
+    /// Says how much is done, 0 to 100, and what is being done. See [`Context::message`].
+    pub fn progress(&self, percent: f64, message: impl Into<String>) {
+        self.put(Progress {
+            percent: Some(Percent::new(percent)),
+            message: Some(message.into()),
+            detail: None,
+        });
+    }
+
+    /// As [`Context::progress`], with the job's own kind of progress, which clients find in the record's
+    /// `progress`. If that has more than 16 KiB as JSON, it is left out.
+    pub fn report(&self, percent: f64, message: impl Into<String>, detail: &J::Progress) {
+        self.put(Progress {
+            percent: Some(Percent::new(percent)),
+            message: Some(message.into()),
+            detail: self.attempt.detail(RawJson::of(detail)),
+        });
+    }
+
+    fn put(&self, progress: Progress) {
+        if !self.is_lost() {
+            self.attempt.reports.put(progress);
+        }
+    }
+
+    /// Fires when the handler should end soon: the worker shuts down, or the job is no longer its.
+    /// Returning [`Stopped`] as the error then gives the job back; a result still counts if the job is
+    /// still its and the worker's drain grace is not over.
+    pub fn stop(&self) -> &CancellationToken {
+        &self.attempt.hold.stop
+    }
+
+    /// For loops: `context.check()?` ends the handler when it should stop.
+    pub fn check(&self) -> Result<(), Stopped> {
+        if self.stop().is_cancelled() {
+            Err(Stopped)
+        } else {
+            Ok(())
+        }
+    }
+
+    /// For `select!`: resolves when the handler should stop.
+    pub async fn stopped(&self) -> Stopped {
+        self.stop().cancelled().await;
+        Stopped
+    }
+
+    /// The job is no longer this handler's: whatever it does now, the outcome will not be taken.
+    pub fn is_lost(&self) -> bool {
+        self.attempt.hold.lost.is_cancelled()
+    }
+
+    /// Publishes to a topic. The topics of jobs and queues are written by reports only, and a handler
+    /// that lost its job publishes nothing: both are [`BrokerError::Forbidden`].
+    pub async fn publish<T>(&self, topic: &Topic, data: &T) -> Result<Published, BrokerError>
+    where
+        T: Serialize + Sync + ?Sized,
+    {
+        if self.is_lost() {
+            return Err(BrokerError::Forbidden(format!(
+                "job {} is no longer this worker's",
+                self.job_id()
+            )));
+        }
+        let data = RawJson::of(data).map_err(|error| {
+            BrokerError::Forbidden(format!("the data cannot be written as JSON: {error}"))
+        })?;
+        let body = Body::Message { data, event: None };
+        self.attempt.broker.publish(topic, Draft::new(body)).await
+    }
+}
+
+impl<J: Job> Clone for Context<J> {
+    fn clone(&self) -> Self {
+        Self::new(Arc::clone(&self.attempt))
+    }
+}
+
+impl<J: Job> fmt::Debug for Context<J> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Context")
+            .field("job", self.job_id())
+            .field("attempt", &self.attempt())
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,103 @@
+//! A worker's life as a program: the built-in handlers, the queues of the configuration, the admin port.
+//!
+//! Everything comes in as an argument, so that the binary, `tidegate dev` and the tests start the very
+//! same thing. Installs no signal handler and reads no environment but the host's name.
+
+use std::io;
+use std::sync::Arc;
+
+use prometheus::Registry;
+use thiserror::Error;
+use tidegate_shared::backend::Backend;
+use tidegate_shared::config::Config;
+use tidegate_shared::readiness::Readiness;
+use tidegate_shared::telemetry::Build;
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+
+use crate::admin;
+use crate::backup::BackupHandler;
+use crate::worker::{BuildError, Worker, WorkerError};
+
+/// Of the host's name in the worker's id.
+const NAME_LIMIT: usize = 63;
+
+/// Why a worker could not start, or go on.
+#[derive(Debug, Error)]
+pub enum RunError {
+    #[error(transparent)]
+    Build(#[from] BuildError),
+    #[error(transparent)]
+    Worker(#[from] WorkerError),
+    #[error("a metric cannot be registered: {0}")]
+    Metrics(#[from] prometheus::Error),
+    #[error("the admin port failed: {0}")]
+    Admin(#[from] io::Error),
+}
+
+/// Runs the built-in handlers on the configured queues until `shutdown` fires, then drains and returns.
+/// Probes and metrics are served on `admin` until the end, if it is given.
+///
+/// ```no_run
+/// # use std::sync::Arc;
+/// # async fn example(backend: tidegate_shared::backend::Backend) -> Result<(), tidegate_worker::RunError> {
+/// let shutdown = tokio_util::sync::CancellationToken::new();
+/// let config = Arc::new(tidegate_shared::config::Config::default());
+/// tidegate_worker::run(config, backend, None, prometheus::Registry::new(), shutdown).await
+/// # }
+/// ```
+pub async fn run(
+    config: Arc<Config>,
+    backend: Backend,
+    admin: Option<TcpListener>,
+    registry: Registry,
+    shutdown: CancellationToken,
+) -> Result<(), RunError> {
+    Build::register(&registry)?;
+    let link = backend.broker.link();
+    let settings = &config.worker;
+    let mut builder = Worker::builder(backend)
+        .name(host_name())
+        .concurrency(settings.concurrency)
+        .lease(settings.lease)
+        .max_stalls(settings.max_stalls)
+        .registry(registry.clone())
+        .register(BackupHandler::new(settings.backup_roots.clone()));
+    for queue in &settings.queues {
+        builder = builder.queue(queue.as_str());
+    }
+    let worker = builder.build()?;
+
+    let readiness = Arc::new(Readiness::default());
+    let router = admin::router(Arc::clone(&readiness), registry);
+    let admin = async {
+        match admin {
+            Some(listener) => axum::serve(listener, router).await,
+            None => std::future::pending().await,
+        }
+    };
+    let health = async {
+        // An unfit backend ends the worker, which says why.
+        readiness.follow(link).await;
+        std::future::pending::<()>().await;
+    };
+    let draining = async {
+        shutdown.cancelled().await;
+        readiness.drain();
+        std::future::pending::<()>().await;
+    };
+    tokio::select! {
+        ended = worker.run(shutdown.clone()) => Ok(ended?),
+        ended = admin => Ok(ended?),
+        () = health => Ok(()),
+        () = draining => Ok(()),
+    }
+}
+
+/// As far as it can be part of a worker's id.
+fn host_name() -> String {
+    let name = rustix::system::uname().nodename().to_string_lossy().into_owned();
+    let plain = |c: &char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
+    let name: String = name.chars().filter(plain).take(NAME_LIMIT).collect();
+    if name.is_empty() { "worker".into() } else { name }
+}

@@ -1,0 +1,165 @@
+//! Puts a worker together, and refuses one that could not work.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use prometheus::Registry;
+use rand::Rng;
+use thiserror::Error;
+use tidegate_shared::backend::Backend;
+use tidegate_shared::job::MAX_STALLS_DEFAULT;
+use tidegate_shared::name::{JobType, NameError, QueueName, WorkerId};
+
+use super::Worker;
+use super::handlers::{AnyHandler, Handlers, Typed};
+use super::metrics::WorkerMetrics;
+use crate::job::{Handler, Job};
+
+/// Shortest lease: three heartbeats must fit into it.
+const LEASE_MIN: Duration = Duration::from_millis(100);
+
+/// See [`Worker::builder`].
+pub struct WorkerBuilder {
+    backend: Backend,
+    name: String,
+    queues: Vec<String>,
+    concurrency: usize,
+    lease: Duration,
+    max_stalls: u32,
+    drain_grace: Duration,
+    handlers: Vec<(&'static str, Arc<dyn AnyHandler>)>,
+    registry: Registry,
+}
+
+/// Why a worker could not be built.
+#[derive(Debug, Error)]
+pub enum BuildError {
+    #[error(transparent)]
+    Name(#[from] NameError),
+    #[error("the type of a registered job is not valid: {0}")]
+    Type(NameError),
+    #[error("there are two handlers for jobs of type {0}: register one")]
+    TwoHandlers(&'static str),
+    #[error("there is no handler: register at least one")]
+    NoHandler,
+    #[error("the concurrency is 0: the worker could run nothing")]
+    NoConcurrency,
+    #[error("a lease of {0:?} is too short: give it at least {LEASE_MIN:?}")]
+    ShortLease(Duration),
+    #[error("the metrics cannot be registered, is there another worker on this registry? {0}")]
+    Metrics(#[from] prometheus::Error),
+}
+
+impl WorkerBuilder {
+    pub(crate) fn new(backend: Backend) -> Self {
+        Self {
+            backend,
+            name: "worker".into(),
+            queues: Vec::new(),
+            concurrency: 16,
+            lease: Duration::from_secs(30),
+            max_stalls: MAX_STALLS_DEFAULT,
+            drain_grace: Duration::from_secs(10),
+            handlers: Vec::new(),
+            registry: Registry::new(),
+        }
+    }
+
+    /// Serves this queue too. Without any: `default`.
+    #[must_use]
+    pub fn queue(mut self, queue: impl Into<String>) -> Self {
+        self.queues.push(queue.into());
+        self
+    }
+
+    /// Most jobs that run at once; 16 unless set.
+    #[must_use]
+    pub fn concurrency(mut self, concurrency: usize) -> Self {
+        self.concurrency = concurrency;
+        self
+    }
+
+    /// How long a job stays this worker's without a sign of life; 30 s unless set. It is renewed three
+    /// times as often. When the worker dies, its jobs go on elsewhere this much later.
+    #[must_use]
+    pub fn lease(mut self, lease: Duration) -> Self {
+        self.lease = lease;
+        self
+    }
+
+    /// How often a job may lose its worker before it fails; 3 unless set.
+    #[must_use]
+    pub fn max_stalls(mut self, max_stalls: u32) -> Self {
+        self.max_stalls = max_stalls;
+        self
+    }
+
+    /// How long running jobs may go on after the shutdown before they are given back; 10 s unless set.
+    #[must_use]
+    pub fn drain_grace(mut self, drain_grace: Duration) -> Self {
+        self.drain_grace = drain_grace;
+        self
+    }
+
+    /// First part of the worker's id, as the host's name. Letters, digits, `.`, `_`, `-`.
+    #[must_use]
+    pub fn name(mut self, name: impl Into<String>) -> Self {
+        self.name = name.into();
+        self
+    }
+
+    /// Does jobs of this type. See [`Handler`].
+    #[must_use]
+    pub fn register<J: Job>(mut self, handler: impl Handler<J>) -> Self {
+        self.handlers.push((J::TYPE, Arc::new(Typed::new(handler))));
+        self
+    }
+
+    /// Where the worker's metrics go. One worker for each registry.
+    #[must_use]
+    pub fn registry(mut self, registry: Registry) -> Self {
+        self.registry = registry;
+        self
+    }
+
+    pub fn build(self) -> Result<Worker, BuildError> {
+        let mut queues = Vec::new();
+        for queue in &self.queues {
+            let queue = QueueName::parse(queue)?;
+            if !queues.contains(&queue) {
+                queues.push(queue);
+            }
+        }
+        if queues.is_empty() {
+            queues.push(QueueName::parse("default")?);
+        }
+        let mut handlers = Handlers::default();
+        for (kind, handler) in self.handlers {
+            if !handlers.insert(JobType::parse(kind).map_err(BuildError::Type)?, handler) {
+                return Err(BuildError::TwoHandlers(kind));
+            }
+        }
+        if handlers.types().next().is_none() {
+            return Err(BuildError::NoHandler);
+        }
+        if self.concurrency == 0 {
+            return Err(BuildError::NoConcurrency);
+        }
+        if self.lease < LEASE_MIN {
+            return Err(BuildError::ShortLease(self.lease));
+        }
+        let id = WorkerId::parse(&format!("{}-{:08x}", self.name, rand::rng().random::<u32>()))?;
+        let metrics = WorkerMetrics::register(&self.registry, handlers.types(), &queues)?;
+        Ok(Worker {
+            backend: self.backend,
+            id,
+            queues,
+            concurrency: self.concurrency,
+            lease: self.lease,
+            max_stalls: self.max_stalls,
+            drain_grace: self.drain_grace,
+            handlers: Arc::new(handlers),
+            metrics,
+        })
+    }
+}

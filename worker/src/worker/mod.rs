@@ -1,0 +1,198 @@
+//! The worker: claims jobs, runs their handlers under leases, and ends in an orderly way.
+
+mod attempt;
+mod backoff;
+mod builder;
+mod claims;
+mod handlers;
+mod lease;
+mod metrics;
+mod reclaim;
+mod reports;
+mod runner;
+mod threads;
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use thiserror::Error;
+use tidegate_shared::backend::Backend;
+use tidegate_shared::broker::Link;
+use tidegate_shared::name::{QueueName, WorkerId};
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+use tokio::time::interval;
+use tokio_util::sync::CancellationToken;
+
+pub(crate) use attempt::Attempt;
+pub use builder::{BuildError, WorkerBuilder};
+use claims::Claims;
+use handlers::Handlers;
+use lease::{Keeper, Leases};
+use metrics::WorkerMetrics;
+use runner::Runner;
+use threads::Threads;
+
+/// How often it is said that the backend is not there yet.
+const REMINDER: Duration = Duration::from_secs(5);
+
+/// Runs the jobs of some queues. See [`Worker::builder`].
+pub struct Worker {
+    backend: Backend,
+    id: WorkerId,
+    queues: Vec<QueueName>,
+    concurrency: usize,
+    lease: Duration,
+    max_stalls: u32,
+    drain_grace: Duration,
+    handlers: Arc<Handlers>,
+    metrics: WorkerMetrics,
+}
+
+/// Why a worker ended by itself.
+#[derive(Debug, Error)]
+pub enum WorkerError {
+    #[error("the backend cannot be used: {0}")]
+    Refused(String),
+    #[error("threads cannot be started: {0}")]
+    Threads(#[from] std::io::Error),
+}
+
+impl Worker {
+    /// A worker on this backend. What is not set has the default that the setter's documentation tells.
+    ///
+    /// ```no_run
+    /// # use tidegate_worker::{Context, Job, JobFailure, Worker};
+    /// # struct Greet;
+    /// # impl Job for Greet {
+    /// #     const TYPE: &'static str = "greet";
+    /// #     type Input = String;
+    /// #     type Progress = ();
+    /// #     type Output = String;
+    /// # }
+    /// # async fn example(backend: tidegate_shared::backend::Backend) -> Result<(), Box<dyn std::error::Error>> {
+    /// let shutdown = tokio_util::sync::CancellationToken::new();
+    /// Worker::builder(backend)
+    ///     .queue("greetings")
+    ///     .concurrency(4)
+    ///     .register(async |name: String, _: Context<Greet>| Ok::<_, JobFailure>(format!("Hello, {name}")))
+    ///     .build()?
+    ///     .run(shutdown)
+    ///     .await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn builder(backend: Backend) -> WorkerBuilder {
+        WorkerBuilder::new(backend)
+    }
+
+    pub fn id(&self) -> &WorkerId {
+        &self.id
+    }
+
+    /// Runs until `shutdown` fires. Then it claims no more, tells its handlers, waits for them for the
+    /// drain grace, gives back the jobs that are left, and returns.
+    ///
+    /// Waits for a backend that is away, at the start as later; returns an error if the backend is unfit.
+    pub async fn run(self, shutdown: CancellationToken) -> Result<(), WorkerError> {
+        let mut link = self.backend.broker.link();
+        match shutdown.run_until_cancelled(reached(&mut link)).await {
+            Some(reached) => reached?,
+            None => return Ok(()),
+        }
+        let threads = Threads::start()?;
+        let Some(handle) = threads.handle() else {
+            return Ok(());
+        };
+        let leases = Arc::new(Leases::default());
+        let released = CancellationToken::new();
+        let keeper = Keeper {
+            jobs: Arc::clone(&self.backend.jobs),
+            leases: Arc::clone(&leases),
+            lease: self.lease,
+            metrics: self.metrics.clone(),
+        };
+        keeper.spawn(released.clone())?;
+        // Also when this future is dropped: leases must not outlive what they are for.
+        let _release = released.drop_guard();
+
+        let stopping = shutdown.child_token();
+        let mut claims = Claims {
+            jobs: Arc::clone(&self.backend.jobs),
+            worker: self.id.clone(),
+            queues: self.queues.clone(),
+            concurrency: self.concurrency,
+            lease: self.lease,
+            runner: Arc::new(Runner {
+                backend: self.backend.clone(),
+                handlers: Arc::clone(&self.handlers),
+                leases,
+                metrics: self.metrics.clone(),
+                threads: handle,
+                stopping: stopping.clone(),
+                abandon: CancellationToken::new(),
+                grace: self.drain_grace,
+            }),
+            running: JoinSet::new(),
+            turn: 0,
+        };
+        tracing::info!(worker = %self.id, queues = ?self.queues, concurrency = self.concurrency, "worker started");
+        let ended = tokio::select! {
+            () = claims.run(&stopping) => Ok(()),
+            why = refused(&mut link) => Err(WorkerError::Refused(why)),
+            () = reclaim::reclaim(
+                Arc::clone(&self.backend.jobs),
+                self.queues.clone(),
+                self.lease,
+                self.max_stalls,
+            ) => Ok(()),
+        };
+        stopping.cancel();
+        claims.drain(self.drain_grace).await;
+        tracing::info!(worker = %self.id, "worker ended");
+        ended
+    }
+}
+
+impl fmt::Debug for Worker {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Worker")
+            .field("id", &self.id)
+            .field("queues", &self.queues)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Resolves when the backend is there for the first time, and says meanwhile that it is not.
+async fn reached(link: &mut watch::Receiver<Link>) -> Result<(), WorkerError> {
+    let mut reminder = interval(REMINDER);
+    // Backends that need a moment to connect are not worth a line.
+    reminder.reset();
+    loop {
+        match link.borrow_and_update().clone() {
+            Link::Up => return Ok(()),
+            Link::Refused(why) => return Err(WorkerError::Refused(why)),
+            Link::Connecting | Link::Down => {}
+        }
+        tokio::select! {
+            changed = link.changed() => if changed.is_err() {
+                return Err(WorkerError::Refused("it was closed".into()));
+            },
+            _ = reminder.tick() => tracing::warn!("waiting for the backend: it cannot be reached yet"),
+        }
+    }
+}
+
+/// Resolves when the backend turns out to be unfit.
+async fn refused(link: &mut watch::Receiver<Link>) -> String {
+    loop {
+        if let Link::Refused(why) = &*link.borrow_and_update() {
+            return why.clone();
+        }
+        if link.changed().await.is_err() {
+            // Nobody tells any more; calls will fail, and say why.
+            std::future::pending::<()>().await;
+        }
+    }
+}
