@@ -1,0 +1,27 @@
+//! WebSocket (RFC 6455), server side: the handshake, and the frames over the raw stream after it.
+//!
+//! Relies on nothing but a byte stream. Never holds a buffer for a connection that is idle, never
+//! knows what the messages mean.
+
+mod close;
+mod decode;
+pub mod frame;
+mod handshake;
+mod header;
+mod mask;
+mod message;
+mod origin;
+mod queue;
+mod scratch;
+mod socket;
+mod violation;
+#[cfg(test)]
+mod wire;
+
+pub use decode::Decoder;
+pub use handshake::{Handshake, Opening, Refusal, UpgradeError, accept};
+pub use message::Incoming;
+pub use origin::{OriginError, Origins};
+pub use queue::SendQueue;
+pub use socket::{WebSocket, WsError};
+pub use violation::Violation;
