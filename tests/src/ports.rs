@@ -13,6 +13,18 @@ const BLOCK: u32 = 40;
 
 static NEXT: AtomicU32 = AtomicU32::new(0);
 
+/// The first of some free ports in a row.
+pub fn free_block(count: u16) -> Result<u16> {
+    for _ in 0..100 {
+        let first = free()?;
+        if (first..first + count).all(|port| TcpListener::bind(("127.0.0.1", port)).is_ok()) {
+            NEXT.fetch_add(u32::from(count), Ordering::Relaxed);
+            return Ok(first);
+        }
+    }
+    bail!("no {count} free ports in a row")
+}
+
 pub fn free() -> Result<u16> {
     let start = std::process::id().wrapping_mul(BLOCK) % COUNT;
     for _ in 0..COUNT {

@@ -1,7 +1,10 @@
 //! What the whole must do, on real processes. Each file is one theme.
 
+#![allow(clippy::print_stdout, reason = "output of a test is shown when it fails")]
+
 mod backup;
 mod configuration;
+mod example;
 mod fanout;
 mod kills;
 mod redis_faults;

@@ -23,7 +23,6 @@ const ESCAPES: &[&str] = &[
     "unreachable!",
     "unwrap_unchecked",
     "unsafe",
-    "process::exit",
     "process::abort",
 ];
 
