@@ -14,6 +14,7 @@ pub mod namespace;
 pub mod position;
 pub mod publication;
 pub mod readiness;
+pub mod redis;
 pub mod telemetry;
 #[cfg(feature = "test-support")]
 pub mod testing;

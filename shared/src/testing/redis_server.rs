@@ -175,7 +175,9 @@ impl RedisServer {
         if status.success() {
             Ok(())
         } else {
-            Err(io::Error::other(format!("kill -{name} {pid} ended with {status}")))
+            Err(io::Error::other(format!(
+                "kill -{name} {pid} ended with {status}"
+            )))
         }
     }
 }
@@ -207,7 +209,11 @@ mod tests {
     async fn a_server_answers_survives_a_pause_and_forgets_when_killed() {
         let mut server = RedisServer::start().await.expect("redis-server");
         assert_eq!(
-            server.command(&["SET", "a", "1"]).await.expect("answer").to_string(),
+            server
+                .command(&["SET", "a", "1"])
+                .await
+                .expect("answer")
+                .to_string(),
             "OK"
         );
         server.pause().expect("paused");

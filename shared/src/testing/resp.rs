@@ -59,7 +59,12 @@ impl fmt::Display for Reply {
 pub(super) async fn call(port: u16, arguments: &[&[u8]]) -> io::Result<Reply> {
     tokio::time::timeout(Duration::from_secs(2), exchange(port, arguments))
         .await
-        .unwrap_or_else(|_| Err(io::Error::new(io::ErrorKind::TimedOut, "Redis did not answer in time")))
+        .unwrap_or_else(|_| {
+            Err(io::Error::new(
+                io::ErrorKind::TimedOut,
+                "Redis did not answer in time",
+            ))
+        })
 }
 
 async fn exchange(port: u16, arguments: &[&[u8]]) -> io::Result<Reply> {

@@ -1,0 +1,259 @@
+//! The broker on Redis.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use fred::interfaces::PubsubInterface;
+use fred::types::Value;
+use parking_lot::Mutex;
+use tokio::sync::watch;
+
+use super::commands::Commands;
+use super::entry;
+use super::hearing::Hearing;
+use super::keys::{Keys, TopicKeys};
+use super::metrics::Trouble;
+use super::page;
+use super::routes::Route;
+use super::scripts::Script;
+use crate::broker::{
+    Broker, BrokerError, BrokerEvents, Draft, From, KEY_TTL, Link, Lost, Page, Published, READ_LIMIT,
+    TOPIC_TTL,
+};
+use crate::name::EventName;
+use crate::namespace::{Namespace, Namespaces, TopicKind};
+use crate::position::{Epoch, Tag};
+use crate::publication::Body;
+use crate::topic::{Reserved, Topic};
+
+pub(super) struct RedisBroker {
+    pub(super) commands: Arc<Commands>,
+    pub(super) hearing: Hearing,
+    pub(super) keys: Keys,
+    pub(super) namespaces: Namespaces,
+    pub(super) events: Mutex<Option<BrokerEvents>>,
+    pub(super) _closer: super::Closer,
+}
+
+/// Size, time to live and life of the numbering: the first arguments of every script that appends.
+pub(super) fn log_arguments(namespace: &Namespace) -> Vec<Value> {
+    vec![
+        Value::Integer(namespace.log_size.into()),
+        milliseconds(namespace.log_ttl),
+        milliseconds(TOPIC_TTL.max(namespace.log_ttl)),
+        text(Epoch::random().as_str()),
+    ]
+}
+
+pub(super) fn milliseconds(duration: Duration) -> Value {
+    // Redis takes no more than 2^63 and no less than 1.
+    Value::Integer(i64::try_from(duration.as_millis()).unwrap_or(i64::MAX / 4).max(1))
+}
+
+pub(super) fn text(text: &str) -> Value {
+    Value::Bytes(Bytes::copy_from_slice(text.as_bytes()))
+}
+
+impl RedisBroker {
+    /// Publishes to a topic without a log, where no script is needed unless there is a key.
+    async fn announce(
+        &self,
+        topic: &Topic,
+        keys: &TopicKeys,
+        message: Bytes,
+        draft: &Draft,
+        bare: bool,
+    ) -> Result<Published, BrokerError> {
+        let channel = if bare { Keys::bare(topic) } else { keys.channel() };
+        let duplicate = if let Some(key) = &draft.key {
+            let mut names = vec![keys.idempotency(key)];
+            let mut arguments = vec![Value::Bytes(message), milliseconds(KEY_TTL)];
+            if bare {
+                arguments.push(text(&channel));
+            } else {
+                names.push(channel);
+            }
+            let new = self
+                .commands
+                .run(Script::Announce, &keys.tag, names, arguments)
+                .await?;
+            new.as_i64() == Some(0)
+        } else {
+            let name = if bare { "publish" } else { "spublish" };
+            self.commands
+                .call(name, &keys.tag, async move |client| {
+                    if bare {
+                        client.publish::<(), _, _>(channel, Value::Bytes(message)).await
+                    } else {
+                        client.spublish::<(), _, _>(channel, Value::Bytes(message)).await
+                    }
+                })
+                .await?;
+            false
+        };
+        Ok(Published {
+            position: None,
+            duplicate,
+        })
+    }
+
+    async fn read_once(&self, topic: &Topic, from: From, limit: usize) -> Result<page::Read, BrokerError> {
+        let namespace = self.namespaces.of(topic);
+        let keys = self.keys.topic(topic);
+        let (mode, epoch, offset, tag) = match from {
+            From::Now => ("now", String::new(), 0, String::new()),
+            From::Newest => ("newest", String::new(), 0, String::new()),
+            From::After(since) => (
+                "after",
+                since.epoch.to_string(),
+                since.offset,
+                since.tag.map_or_else(|| "*".to_owned(), |tag| tag.to_string()),
+            ),
+        };
+        // A job's numbering lives as long as the job, whoever reads it.
+        let keep = match keys.record {
+            Some(_) => Value::Integer(0),
+            None => milliseconds(TOPIC_TTL.max(namespace.log_ttl)),
+        };
+        let limit = i64::try_from(limit.min(READ_LIMIT)).unwrap_or_default();
+        let arguments = vec![
+            text(mode),
+            Value::Integer(limit),
+            Value::Integer(namespace.log_size.into()),
+            keep,
+            text(Epoch::random().as_str()),
+            text(&epoch),
+            text(&offset.to_string()),
+            text(&tag),
+        ];
+        let mut names = vec![keys.log(), keys.meta()];
+        names.extend(keys.record);
+        let answer = self
+            .commands
+            .run(Script::Read, &keys.tag, names, arguments)
+            .await?;
+        page::parse(topic, from, answer)?.ok_or_else(|| BrokerError::UnknownTopic(topic.clone()))
+    }
+}
+
+#[async_trait]
+impl Broker for RedisBroker {
+    async fn publish(&self, topic: &Topic, draft: Draft) -> Result<Published, BrokerError> {
+        if matches!(topic.namespace(), "job" | "jobs") {
+            return Err(BrokerError::Forbidden(format!(
+                "only the job queue publishes to {topic}"
+            )));
+        }
+        if topic.reserved() == Some(Reserved::Nothing) {
+            return Err(BrokerError::UnknownTopic(topic.clone()));
+        }
+        let Body::Message { data, event } = &draft.body else {
+            return Err(BrokerError::Forbidden(
+                "only messages can be published".to_owned(),
+            ));
+        };
+        let namespace = self.namespaces.of(topic);
+        if data.size() > namespace.max_data {
+            return Err(BrokerError::TooLarge {
+                size: data.size(),
+                limit: namespace.max_data,
+            });
+        }
+        let keys = self.keys.topic(topic);
+        if namespace.kind == TopicKind::Bare {
+            let message = data.as_bytes().clone();
+            return self.announce(topic, &keys, message, &draft, true).await;
+        }
+        let name = event.as_ref().map_or("", EventName::as_str);
+        let tail = entry::tail(draft.exclude, name, data.as_bytes());
+        if !namespace.has_log() {
+            let message = entry::unplaced(self.commands.now_ms(), &tail);
+            return self.announce(topic, &keys, message, &draft, false).await;
+        }
+        let mut names = vec![keys.log(), keys.meta(), keys.channel()];
+        let mut arguments = log_arguments(namespace);
+        arguments.extend([text(Tag::random().as_str()), Value::Bytes(tail)]);
+        if let Some(key) = &draft.key {
+            names.push(keys.idempotency(key));
+            arguments.push(milliseconds(KEY_TTL));
+        }
+        let answer = self
+            .commands
+            .run(Script::Publish, &keys.tag, names, arguments)
+            .await?;
+        let answer = answer.as_str_lossy().unwrap_or_default();
+        let (position, duplicate) = match answer.strip_prefix('=') {
+            Some(first) => (first, true),
+            None => (&*answer, false),
+        };
+        Ok(Published {
+            position: Some(page::position(position)?),
+            duplicate,
+        })
+    }
+
+    async fn read(&self, topic: &Topic, from: From, limit: usize) -> Result<Page, BrokerError> {
+        if topic.reserved() == Some(Reserved::Nothing) {
+            return Err(BrokerError::UnknownTopic(topic.clone()));
+        }
+        if !self.namespaces.of(topic).has_log() {
+            return Ok(Page {
+                top: None,
+                publications: Vec::new(),
+                lost: None,
+                snapshot: None,
+            });
+        }
+        let read = self.read_once(topic, from, limit).await?;
+        if read.rubbish {
+            self.commands.metrics.count(Trouble::Rubbish);
+            tracing::warn!(%topic, "the topic's log holds something that is no entry of its own");
+        }
+        // What comes right after the position can't be read: as good as gone.
+        if read.rubbish && matches!(from, From::After(_)) && read.page.publications.is_empty() {
+            let now = self.read_once(topic, From::Now, 0).await?;
+            return Ok(Page {
+                lost: Some(Lost::Trimmed),
+                ..now.page
+            });
+        }
+        Ok(read.page)
+    }
+
+    async fn attach(&self, topic: &Topic) -> Result<(), BrokerError> {
+        let (channel, route) = self.channel(topic);
+        self.hearing.attach(channel, route).await
+    }
+
+    async fn detach(&self, topic: &Topic) -> Result<(), BrokerError> {
+        let (channel, route) = self.channel(topic);
+        self.hearing.detach(channel, route.bare.is_some()).await
+    }
+
+    fn events(&self) -> Option<BrokerEvents> {
+        self.events.lock().take()
+    }
+
+    fn link(&self) -> watch::Receiver<Link> {
+        self.commands.link.subscribe()
+    }
+}
+
+impl RedisBroker {
+    fn channel(&self, topic: &Topic) -> (String, Route) {
+        let namespace = self.namespaces.of(topic);
+        let bare = (namespace.kind == TopicKind::Bare).then_some(namespace.max_data);
+        let channel = if bare.is_some() {
+            Keys::bare(topic)
+        } else {
+            self.keys.topic(topic).channel()
+        };
+        let route = Route {
+            topic: topic.clone(),
+            bare,
+        };
+        (channel, route)
+    }
+}

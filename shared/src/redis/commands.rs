@@ -1,0 +1,281 @@
+//! The connections that commands go over. All writes of a topic or a job go over the same one, so they
+//! stay in order. While they are down, every call fails at once; nothing is ever sent a second time,
+//! except a script that Redis said it does not know.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::{Duration, Instant};
+
+use fred::clients::Client;
+use fred::error::{Error, ErrorKind};
+use fred::interfaces::{FredResult, LuaInterface};
+use fred::types::Value;
+use tokio::sync::{Semaphore, watch};
+use tokio_util::sync::CancellationToken;
+
+use super::address::Address;
+use super::check;
+use super::link::{LinkState, Part};
+use super::metrics::{RedisMetrics, Trouble};
+use super::scripts::{Script, Scripts};
+use super::unit::{Pace, Unit};
+use crate::broker::BrokerError;
+use crate::job::JobError;
+
+/// Connections for commands.
+const LANES: usize = 4;
+/// Commands under way at once in this process; more fail.
+const UNDER_WAY: usize = 8_192;
+/// A broken connection is reported once, and then every so often.
+const REPORT: Duration = Duration::from_secs(5);
+
+/// Why a call failed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum CallError {
+    /// Redis can't be reached, or can't take writes now.
+    Unavailable(String),
+    /// Redis or a script answered what it should not.
+    Internal(String),
+}
+
+impl CallError {
+    pub(super) fn unexpected(what: &str) -> Self {
+        Self::Internal(what.to_owned())
+    }
+}
+
+impl From<CallError> for BrokerError {
+    fn from(error: CallError) -> Self {
+        match error {
+            CallError::Unavailable(why) => Self::Unavailable(why),
+            CallError::Internal(what) => Self::Internal(what),
+        }
+    }
+}
+
+impl From<CallError> for JobError {
+    fn from(error: CallError) -> Self {
+        match error {
+            CallError::Unavailable(why) => Self::Unavailable(why),
+            CallError::Internal(what) => Self::Internal(what),
+        }
+    }
+}
+
+#[derive(Debug)]
+pub(super) struct Commands {
+    unit: watch::Sender<Option<Arc<Unit>>>,
+    scripts: Scripts,
+    /// How many milliseconds Redis's clock is ahead of ours.
+    ahead: AtomicI64,
+    under_way: Semaphore,
+    pub(super) link: LinkState,
+    pub(super) metrics: RedisMetrics,
+}
+
+impl Commands {
+    pub(super) fn new(metrics: RedisMetrics) -> Self {
+        Self {
+            unit: watch::Sender::new(None),
+            scripts: Scripts::default(),
+            ahead: AtomicI64::new(0),
+            under_way: Semaphore::new(UNDER_WAY),
+            link: LinkState::new(metrics.clone()),
+            metrics,
+        }
+    }
+
+    /// Redis's time as well as we know it, for publications that no script stamps.
+    pub(super) fn now_ms(&self) -> u64 {
+        let now = check::local_ms().saturating_add(self.ahead.load(Ordering::Relaxed));
+        u64::try_from(now).unwrap_or_default()
+    }
+
+    /// The connections, if they are there.
+    pub(super) fn unit(&self) -> Result<Arc<Unit>, CallError> {
+        self.unit
+            .borrow()
+            .clone()
+            .ok_or_else(|| CallError::Unavailable(self.link.why_not()))
+    }
+
+    /// Resolves when there are connections.
+    pub(super) async fn connected(&self) {
+        // Fails only if the sender is gone, which this value holds.
+        let _ = self.unit.subscribe().wait_for(Option::is_some).await;
+    }
+
+    /// Runs a script over the connection of `tag`.
+    pub(super) async fn run(
+        &self,
+        script: Script,
+        tag: &str,
+        keys: Vec<String>,
+        arguments: Vec<Value>,
+    ) -> Result<Value, CallError> {
+        self.call(script.name(), tag, async |client| {
+            let digest = self.scripts.digest(script);
+            // Cheap to clone: texts and payloads are shared bytes.
+            match client.evalsha(digest, keys.clone(), arguments.clone()).await {
+                Err(error) if error.details().starts_with("NOSCRIPT") => {
+                    self.scripts.load(client, script).await?;
+                    client.evalsha(self.scripts.digest(script), keys, arguments).await
+                }
+                answer => answer,
+            }
+        })
+        .await
+    }
+
+    /// Makes one call over the connection of `tag`, unless there is none or too much is under way.
+    pub(super) async fn call<T>(
+        &self,
+        name: &'static str,
+        tag: &str,
+        call: impl AsyncFnOnce(&Client) -> FredResult<T>,
+    ) -> Result<T, CallError> {
+        let unit = self.unit()?;
+        let Ok(_permit) = self.under_way.try_acquire() else {
+            self.metrics.count(Trouble::Overflow);
+            return Err(CallError::Unavailable(format!(
+                "more than {UNDER_WAY} commands wait for Redis"
+            )));
+        };
+        let started = Instant::now();
+        let answer = tokio::select! {
+            biased;
+            answer = call(unit.lane(tag)) => answer,
+            () = unit.lost().cancelled() => return Err(CallError::Unavailable(LOST.to_owned())),
+        };
+        self.metrics.observe(name, started);
+        answer.map_err(|error| self.explain(&error))
+    }
+
+    fn explain(&self, error: &Error) -> CallError {
+        let details = error.details();
+        let temporary = [
+            "OOM",
+            "MISCONF",
+            "NOREPLICAS",
+            "READONLY",
+            "LOADING",
+            "BUSY",
+            "MASTERDOWN",
+        ];
+        match error.kind() {
+            ErrorKind::Timeout => {
+                self.metrics.count(Trouble::Timeout);
+                CallError::Unavailable("Redis did not answer in time".to_owned())
+            }
+            ErrorKind::IO | ErrorKind::Canceled | ErrorKind::Routing | ErrorKind::Backpressure => {
+                CallError::Unavailable(LOST.to_owned())
+            }
+            _ => {
+                self.metrics.count(Trouble::Answer);
+                if temporary.iter().any(|prefix| details.starts_with(prefix)) {
+                    CallError::Unavailable(details.to_owned())
+                } else {
+                    CallError::Internal(details.to_owned())
+                }
+            }
+        }
+    }
+
+    /// Makes the connections, again and again, until `shutdown`, or until the first one shows a Redis
+    /// that is unfit for use.
+    pub(super) async fn keep(self: Arc<Self>, address: Address, shutdown: CancellationToken) {
+        let mut reports = Reports::default();
+        let mut reached = false;
+        let mut pace = Pace::default();
+        loop {
+            let made = tokio::select! {
+                () = shutdown.cancelled() => return,
+                made = self.prepare(&address) => made,
+            };
+            let why = match made {
+                Ok(unit) => {
+                    (reached, pace) = (true, Pace::default());
+                    reports.connected(&address);
+                    let unit = Arc::new(unit);
+                    self.unit.send_replace(Some(unit.clone()));
+                    self.link.set(Part::Commands, true);
+                    tokio::select! {
+                        () = shutdown.cancelled() => {}
+                        () = unit.watch() => {}
+                    }
+                    self.unit.send_replace(None);
+                    self.link.set(Part::Commands, false);
+                    unit.lost().cancel();
+                    if shutdown.is_cancelled() {
+                        return;
+                    }
+                    self.metrics.count(Trouble::Lost);
+                    LOST.to_owned()
+                }
+                Err(Failed::Unfit(why)) if !reached => {
+                    tracing::error!("Redis at {address} is refused: {why}");
+                    self.metrics.count(Trouble::Connect);
+                    self.link.refuse(why);
+                    return;
+                }
+                Err(Failed::Unfit(why) | Failed::Unreachable(why)) => {
+                    self.metrics.count(Trouble::Connect);
+                    why
+                }
+            };
+            reports.broken(&address, &why);
+            tokio::select! {
+                () = shutdown.cancelled() => return,
+                () = pace.pause() => {}
+            }
+        }
+    }
+
+    async fn prepare(&self, address: &Address) -> Result<Unit, Failed> {
+        let unit = Unit::connect(address, LANES, 16).await?;
+        let client = unit.first();
+        if let Some(why) = check::unfit(client).await? {
+            return Err(Failed::Unfit(why));
+        }
+        self.ahead
+            .store(check::clock_ahead(client).await?, Ordering::Relaxed);
+        self.scripts.load_all(client).await?;
+        Ok(unit)
+    }
+}
+
+const LOST: &str = "the connection to Redis is lost";
+
+enum Failed {
+    Unreachable(String),
+    Unfit(String),
+}
+
+impl From<Error> for Failed {
+    fn from(error: Error) -> Self {
+        Self::Unreachable(error.details().to_owned())
+    }
+}
+
+/// Says in the log how the connection is doing, without flooding it.
+#[derive(Debug, Default)]
+struct Reports {
+    last: Option<Instant>,
+    since: Option<Instant>,
+}
+
+impl Reports {
+    fn broken(&mut self, address: &Address, why: &str) {
+        let since = *self.since.get_or_insert_with(Instant::now);
+        if self.last.is_none_or(|last| last.elapsed() >= REPORT) {
+            self.last = Some(Instant::now());
+            let seconds = since.elapsed().as_secs();
+            tracing::warn!("no connection to Redis at {address} for {seconds} s, trying on: {why}");
+        }
+    }
+
+    fn connected(&mut self, address: &Address) {
+        tracing::info!("connected to Redis at {address}");
+        *self = Self::default();
+    }
+}

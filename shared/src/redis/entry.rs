@@ -1,0 +1,252 @@
+//! How a publication is written into a log and onto a channel: a header line, then its JSON untouched.
+//!
+//! ```text
+//! 1 <kind> <epoch> <offset> <tag> <previous tag> <time> <exclude> <name>\n<data>
+//! ```
+//!
+//! `kind` is `m` message, `s` set, `r` remove, `x` remove by expiry, `j` job; `name` is the message's
+//! event or the map's key. What is absent is empty; without a log so are the four parts of the place.
+//! Names contain no white space, so the parts can't be confused. `topic.lua` writes the same header.
+//!
+//! Private to this backend. Never panics: what it can't read is no publication.
+
+use bytes::{BufMut, Bytes, BytesMut};
+
+use crate::json::RawJson;
+use crate::name::{EventName, SessionId, StateKey};
+use crate::position::{Epoch, Offset, Position, Tag};
+use crate::publication::{Body, Place, Publication};
+use crate::topic::Topic;
+
+/// No header is longer: names have at most 255 bytes, numbers 20, the rest less than 100.
+const HEADER_LIMIT: usize = 512;
+const PARTS: usize = 9;
+
+/// What comes after the time: `exclude name\ndata`. Scripts put the rest before it.
+pub(super) fn tail(exclude: Option<SessionId>, name: &str, data: &[u8]) -> Bytes {
+    let mut bytes = BytesMut::with_capacity(34 + name.len() + data.len());
+    if let Some(session) = exclude {
+        bytes.put_slice(session.to_string().as_bytes());
+    }
+    bytes.put_u8(b' ');
+    bytes.put_slice(name.as_bytes());
+    bytes.put_u8(b'\n');
+    bytes.put_slice(data);
+    bytes.freeze()
+}
+
+/// A whole entry of a message on a topic without a log.
+pub(super) fn unplaced(time_ms: u64, tail: &[u8]) -> Bytes {
+    let mut bytes = BytesMut::with_capacity(32 + tail.len());
+    bytes.put_slice(b"1 m     ");
+    bytes.put_slice(time_ms.to_string().as_bytes());
+    bytes.put_u8(b' ');
+    bytes.put_slice(tail);
+    bytes.freeze()
+}
+
+/// Reads an entry; its data shares the bytes. `None` if it was not written by this backend.
+pub(super) fn decode(topic: &Topic, entry: &Bytes) -> Option<Publication> {
+    read(topic, entry).ok()
+}
+
+/// Not of our making.
+struct Rubbish;
+
+fn read(topic: &Topic, entry: &Bytes) -> Result<Publication, Rubbish> {
+    let window = &entry[..entry.len().min(HEADER_LIMIT)];
+    let end = window.iter().position(|&byte| byte == b'\n').ok_or(Rubbish)?;
+    let header = std::str::from_utf8(&window[..end]).map_err(|_| Rubbish)?;
+    let mut parts = [""; PARTS];
+    let mut count = 0;
+    for part in header.split(' ') {
+        *parts.get_mut(count).ok_or(Rubbish)? = part;
+        count += 1;
+    }
+    let [version, kind, epoch, offset, tag, previous, time, exclude, name] = parts;
+    let data = entry.slice(end + 1..);
+    if count != PARTS || version != "1" || data.is_empty() || std::str::from_utf8(&data).is_err() {
+        return Err(Rubbish);
+    }
+    let data = RawJson::trusted(data);
+    let key = || StateKey::parse(name).map_err(|_| Rubbish);
+    let body = match kind {
+        "m" => Body::Message {
+            data,
+            event: optional(name, |name| EventName::parse(name).ok())?,
+        },
+        "s" => Body::Set {
+            key: key()?,
+            value: data,
+        },
+        "r" | "x" => Body::Remove {
+            key: key()?,
+            expired: kind == "x",
+        },
+        "j" => Body::Job { record: data },
+        _ => return Err(Rubbish),
+    };
+    Ok(Publication {
+        topic: topic.clone(),
+        place: place(epoch, offset, tag, previous)?,
+        time_ms: number(time)?,
+        body,
+        exclude: optional(exclude, SessionId::parse)?,
+    })
+}
+
+fn place(epoch: &str, offset: &str, tag: &str, previous: &str) -> Result<Option<Place>, Rubbish> {
+    if [epoch, offset, tag, previous].iter().all(|part| part.is_empty()) {
+        return Ok(None);
+    }
+    let offset: Offset = number(offset)?;
+    if offset == 0 {
+        return Err(Rubbish);
+    }
+    let tag_of = |text: &str| token(text, Tag::from_wire, Tag::as_str);
+    Ok(Some(Place {
+        position: Position {
+            epoch: token(epoch, Epoch::from_wire, Epoch::as_str)?,
+            offset,
+            tag: tag_of(tag)?,
+        },
+        previous: optional(previous, |text| tag_of(text).ok())?.unwrap_or(Tag::NONE),
+    }))
+}
+
+/// A token of our making: one that reads back as it was written.
+fn token<T>(text: &str, read: impl Fn(&str) -> T, write: impl Fn(&T) -> &str) -> Result<T, Rubbish> {
+    let token = read(text);
+    let same = !text.is_empty() && write(&token) == text && !text.contains('?');
+    if same { Ok(token) } else { Err(Rubbish) }
+}
+
+fn optional<T>(text: &str, parse: impl Fn(&str) -> Option<T>) -> Result<Option<T>, Rubbish> {
+    if text.is_empty() {
+        return Ok(None);
+    }
+    parse(text).map(Some).ok_or(Rubbish)
+}
+
+/// Decimal digits only: no sign, as `u64::from_str` would take.
+fn number(text: &str) -> Result<u64, Rubbish> {
+    if text.bytes().all(|byte| byte.is_ascii_digit()) {
+        text.parse().map_err(|_| Rubbish)
+    } else {
+        Err(Rubbish)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn topic() -> Topic {
+        Topic::parse("chat:a").expect("valid")
+    }
+
+    /// As `topic.lua` writes it.
+    fn placed(kind: &str, place: &Place, time_ms: u64, tail: &[u8]) -> Bytes {
+        let Position { epoch, offset, tag } = place.position;
+        let mut bytes = format!("1 {kind} {epoch} {offset} {tag} {} {time_ms} ", place.previous).into_bytes();
+        bytes.extend_from_slice(tail);
+        bytes.into()
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_written_is_read_back_untouched(
+            offset in 1..=u64::MAX,
+            first in any::<bool>(),
+            has_place in any::<bool>(),
+            time_ms in any::<u64>(),
+            event in proptest::option::of("[a-zä/:.-]{1,40}"),
+            text in ".{0,200}",
+            excluded in any::<bool>(),
+        ) {
+            let data = RawJson::of(&text).expect("valid");
+            let exclude = excluded.then(SessionId::new);
+            let event = event.map(|event| EventName::parse(&event).expect("valid"));
+            let tail = tail(exclude, event.as_ref().map_or("", EventName::as_str), data.as_bytes());
+            let place = has_place.then(|| Place {
+                position: Position { epoch: Epoch::random(), offset, tag: Tag::random() },
+                previous: if first { Tag::NONE } else { Tag::random() },
+            });
+            let bytes = match &place {
+                Some(place) => placed("m", place, time_ms, &tail),
+                None => unplaced(time_ms, &tail),
+            };
+            let expected = Publication {
+                topic: topic(), place, time_ms, body: Body::Message { data, event }, exclude,
+            };
+            prop_assert_eq!(decode(&topic(), &bytes), Some(expected));
+        }
+
+        #[test]
+        fn rubbish_is_no_publication_and_no_panic(bytes in proptest::collection::vec(any::<u8>(), 0..600)) {
+            prop_assert_eq!(decode(&topic(), &bytes.into()), None);
+        }
+
+        /// Whatever one changed byte makes of an entry, it is read as something or refused.
+        #[test]
+        fn a_damaged_entry_does_not_panic(at in 0..80_usize, byte in any::<u8>(), cut in 0..90_usize) {
+            let place = Place { position: Position { epoch: Epoch::random(), offset: 7, tag: Tag::random() }, previous: Tag::random() };
+            let mut bytes = placed("m", &place, 1, &tail(Some(SessionId::new()), "event", b"{\"a\":1}")).to_vec();
+            if let Some(slot) = bytes.get_mut(at) {
+                *slot = byte;
+            }
+            bytes.truncate(cut);
+            let _ = decode(&topic(), &bytes.into());
+        }
+    }
+
+    #[test]
+    fn every_kind_of_body_is_read() {
+        let place = Place {
+            position: Position {
+                epoch: Epoch::random(),
+                offset: 1,
+                tag: Tag::random(),
+            },
+            previous: Tag::NONE,
+        };
+        let body = |kind, name| {
+            decode(&topic(), &placed(kind, &place, 1, &tail(None, name, b"1"))).map(|one| one.body)
+        };
+        let key = StateKey::parse("k").expect("valid");
+        let one = RawJson::of(&1).expect("valid");
+        assert_eq!(
+            body("s", "k"),
+            Some(Body::Set {
+                key: key.clone(),
+                value: one.clone()
+            })
+        );
+        assert_eq!(
+            body("r", "k"),
+            Some(Body::Remove {
+                key: key.clone(),
+                expired: false
+            })
+        );
+        assert_eq!(body("x", "k"), Some(Body::Remove { key, expired: true }));
+        assert_eq!(body("j", ""), Some(Body::Job { record: one }));
+        assert_eq!(body("s", ""), None, "a key is never empty");
+        assert_eq!(body("?", ""), None);
+    }
+
+    #[test]
+    fn the_data_shares_the_bytes_of_the_entry() {
+        let bytes = unplaced(1, &tail(None, "", b"\"x\""));
+        let Some(Publication {
+            body: Body::Message { data, .. },
+            ..
+        }) = decode(&topic(), &bytes)
+        else {
+            panic!("not read");
+        };
+        assert_eq!(data.as_bytes().as_ptr(), bytes[bytes.len() - 3..].as_ptr());
+    }
+}

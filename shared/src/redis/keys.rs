@@ -1,0 +1,221 @@
+//! Every key and channel of this backend, in one place. Keys that a script uses together have the same
+//! hash tag, and so live in one slot of a Cluster. Names can't contain braces, so no name can leave its
+//! tag or run into another key.
+
+use crate::job::{JobId, Priority};
+use crate::name::{IdempotencyKey, QueueName};
+use crate::topic::{Reserved, Topic};
+
+/// Prefix of the literal channels of `bare` topics. Fixed: programs in other languages publish there.
+const BARE: &str = "tidegate:";
+
+#[derive(Debug, Clone)]
+pub(super) struct Keys {
+    prefix: Box<str>,
+}
+
+/// The keys of one topic.
+#[derive(Debug)]
+pub(super) struct TopicKeys {
+    /// What orders the writes and picks the slot.
+    pub(super) tag: String,
+    /// All keys of the topic begin like this.
+    base: String,
+    /// The record, if this is a job's topic.
+    pub(super) record: Option<String>,
+}
+
+impl TopicKeys {
+    pub(super) fn log(&self) -> String {
+        format!("{}:log", self.base)
+    }
+
+    pub(super) fn meta(&self) -> String {
+        format!("{}:meta", self.base)
+    }
+
+    pub(super) fn channel(&self) -> String {
+        format!("{}:ch", self.base)
+    }
+
+    pub(super) fn idempotency(&self, key: &IdempotencyKey) -> String {
+        format!("{}:key:{key}", self.base)
+    }
+}
+
+/// The keys of one slot of a queue.
+#[derive(Debug)]
+pub(super) struct QueueKeys {
+    /// What orders the writes and picks the slot.
+    pub(super) tag: String,
+    base: String,
+}
+
+impl QueueKeys {
+    /// What a job's record key is without the id.
+    pub(super) fn records(&self) -> String {
+        format!("{}job:", self.base)
+    }
+
+    /// Record, log, meta and channel of a job, then log, meta and channel of its queue: the first seven
+    /// keys of every script that changes one job.
+    pub(super) fn of_job(&self, id: &JobId) -> Vec<String> {
+        let record = format!("{}job:{id}", self.base);
+        let mut keys = vec![
+            format!("{record}:log"),
+            format!("{record}:meta"),
+            format!("{record}:ch"),
+        ];
+        keys.insert(0, record);
+        keys.extend(self.all());
+        keys
+    }
+
+    /// Log, meta and channel of `jobs:{queue}`.
+    pub(super) fn all(&self) -> [String; 3] {
+        ["log", "meta", "ch"].map(|part| format!("{}all:{part}", self.base))
+    }
+
+    pub(super) fn leases(&self) -> String {
+        format!("{}lease", self.base)
+    }
+
+    pub(super) fn wake(&self) -> String {
+        format!("{}wake", self.base)
+    }
+
+    /// What a ready list's key is without the priority.
+    pub(super) fn ready(&self) -> String {
+        format!("{}ready:", self.base)
+    }
+
+    /// Of all priorities, the highest first.
+    pub(super) fn ready_lists(&self) -> Vec<String> {
+        (0..=Priority::HIGHEST)
+            .rev()
+            .map(|priority| format!("{}{priority}", self.ready()))
+            .collect()
+    }
+
+    pub(super) fn idempotency(&self, key: &IdempotencyKey) -> String {
+        format!("{}key:{key}", self.base)
+    }
+}
+
+impl Keys {
+    pub(super) fn new(prefix: &str) -> Self {
+        Self {
+            prefix: prefix.into(),
+        }
+    }
+
+    pub(super) fn topic(&self, topic: &Topic) -> TopicKeys {
+        match topic.reserved() {
+            Some(Reserved::Job(id)) => {
+                let queue = self.slot(id.queue(), id.shard());
+                let record = format!("{}job:{id}", queue.base);
+                TopicKeys {
+                    tag: queue.tag,
+                    base: record.clone(),
+                    record: Some(record),
+                }
+            }
+            Some(Reserved::Jobs(queue)) => {
+                let queue = self.queue(&queue);
+                TopicKeys {
+                    base: format!("{}all", queue.base),
+                    tag: queue.tag,
+                    record: None,
+                }
+            }
+            Some(Reserved::User(_) | Reserved::Nothing) | None => TopicKeys {
+                tag: format!("t:{topic}"),
+                base: format!("{}:{{t:{topic}}}", self.prefix),
+                record: None,
+            },
+        }
+    }
+
+    /// A queue's only slot so far.
+    pub(super) fn queue(&self, queue: &QueueName) -> QueueKeys {
+        self.slot(queue.as_str(), 0)
+    }
+
+    pub(super) fn of_job(&self, id: &JobId) -> QueueKeys {
+        self.slot(id.queue(), id.shard())
+    }
+
+    fn slot(&self, queue: &str, shard: u16) -> QueueKeys {
+        let tag = format!("q:{queue}:{shard}");
+        QueueKeys {
+            base: format!("{}:{{{tag}}}:", self.prefix),
+            tag,
+        }
+    }
+
+    /// The literal channel of a bare topic.
+    pub(super) fn bare(topic: &Topic) -> String {
+        format!("{BARE}{topic}")
+    }
+
+    /// The channel on which a node hears itself.
+    pub(super) fn probe(&self, node: &str) -> String {
+        format!("{}:{{n:{node}}}:probe", self.prefix)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn topic(text: &str) -> Topic {
+        Topic::parse(text).expect("valid")
+    }
+
+    #[test]
+    fn a_topics_keys_share_its_hash_tag() {
+        let keys = Keys::new("tg").topic(&topic("chat:a"));
+        assert_eq!(keys.log(), "tg:{t:chat:a}:log");
+        assert_eq!(keys.meta(), "tg:{t:chat:a}:meta");
+        assert_eq!(keys.channel(), "tg:{t:chat:a}:ch");
+        assert_eq!(
+            keys.idempotency(&IdempotencyKey::parse("k").expect("valid")),
+            "tg:{t:chat:a}:key:k"
+        );
+    }
+
+    #[test]
+    fn everything_about_a_job_and_its_queue_shares_the_queues_slot() {
+        let queue = QueueName::parse("mud").expect("valid");
+        let id = JobId::new(&queue);
+        let keys = Keys::new("tg");
+        let base = format!("tg:{{q:mud:0}}:job:{id}");
+        assert_eq!(
+            keys.of_job(&id).of_job(&id),
+            [
+                base.clone(),
+                format!("{base}:log"),
+                format!("{base}:meta"),
+                format!("{base}:ch"),
+                "tg:{q:mud:0}:all:log".into(),
+                "tg:{q:mud:0}:all:meta".into(),
+                "tg:{q:mud:0}:all:ch".into(),
+            ]
+        );
+        let of_topic = keys.topic(&Topic::of_job(&id));
+        assert_eq!(
+            (of_topic.log(), of_topic.record),
+            (format!("{base}:log"), Some(base))
+        );
+        assert_eq!(
+            keys.topic(&Topic::of_queue(&queue)).channel(),
+            "tg:{q:mud:0}:all:ch"
+        );
+        assert_eq!(keys.queue(&queue).ready(), "tg:{q:mud:0}:ready:");
+    }
+
+    #[test]
+    fn a_bare_topic_is_a_literal_channel_whatever_the_prefix() {
+        assert_eq!(Keys::bare(&topic("news")), "tidegate:news");
+    }
+}

@@ -1,0 +1,72 @@
+//! The Lua scripts: each transition is one, sent by its digest. They are loaded whenever a connection is
+//! made, and again when Redis says that it does not know one.
+
+use fred::clients::Client;
+use fred::interfaces::{FredResult, LuaInterface};
+use parking_lot::RwLock;
+
+macro_rules! scripts {
+    ($($name:ident = $text:literal, [$($part:literal),*];)*) => {
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        pub(super) enum Script { $($name),* }
+
+        impl Script {
+            pub(super) const ALL: &'static [Self] = &[$(Self::$name),*];
+
+            /// Its name in metrics.
+            pub(super) fn name(self) -> &'static str {
+                match self { $(Self::$name => $text),* }
+            }
+
+            fn source(self) -> &'static str {
+                match self {
+                    $(Self::$name => concat!($(include_str!(concat!("lua/", $part, ".lua")), "\n",)*
+                        include_str!(concat!("lua/", $text, ".lua")))),*
+                }
+            }
+        }
+    };
+}
+
+scripts! {
+    Publish = "publish", ["topic"];
+    Announce = "announce", [];
+    Read = "read", ["topic", "job"];
+    Submit = "submit", ["topic", "job"];
+    Claim = "claim", ["topic", "job"];
+    Heartbeat = "heartbeat", ["topic"];
+    Progress = "progress", ["topic", "job"];
+    Finish = "finish", ["topic", "job"];
+    Release = "release", ["topic", "job"];
+    Reclaim = "reclaim", ["topic", "job"];
+    Get = "get", ["topic", "job"];
+}
+
+/// The digests Redis gave.
+#[derive(Debug, Default)]
+pub(super) struct Scripts {
+    digests: RwLock<[Option<Box<str>>; Script::ALL.len()]>,
+}
+
+impl Scripts {
+    pub(super) async fn load_all(&self, client: &Client) -> FredResult<()> {
+        for &script in Script::ALL {
+            self.load(client, script).await?;
+        }
+        Ok(())
+    }
+
+    pub(super) async fn load(&self, client: &Client, script: Script) -> FredResult<()> {
+        let digest: String = client.script_load(script.source()).await?;
+        self.digests.write()[script as usize] = Some(digest.into());
+        Ok(())
+    }
+
+    /// Its digest. Empty before it was loaded, which Redis does not know either.
+    pub(super) fn digest(&self, script: Script) -> String {
+        self.digests.read()[script as usize]
+            .as_deref()
+            .unwrap_or_default()
+            .to_owned()
+    }
+}

@@ -1,0 +1,223 @@
+//! Waiting for work without asking all the time. A queue's `wake` list gets a token for each job put
+//! into it, and one blocked BLPOP takes it. Blocking needs a connection of its own, one for each queue
+//! that is waited for, made when first needed and dropped when nobody has waited for a while.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+
+use fred::clients::Client;
+use fred::interfaces::{KeysInterface, ListInterface};
+use fred::types::Value;
+use parking_lot::Mutex;
+use tokio::sync::{Notify, mpsc};
+use tokio_util::sync::CancellationToken;
+
+use super::address::Address;
+use super::commands::{CallError, Commands};
+use super::keys::Keys;
+use super::unit::{Pace, Unit};
+use crate::name::QueueName;
+
+/// How long Redis blocks, in seconds; a connection that says nothing for a second longer is lost. Below
+/// the timeout of all commands.
+const BLOCK: f64 = 3.0;
+const DEADLINE: Duration = Duration::from_secs(4);
+/// A queue that nobody waited for in this time gives its connection back.
+const IDLE: Duration = Duration::from_secs(60);
+
+#[derive(Debug)]
+pub(super) struct Wakers {
+    queues: Mutex<HashMap<QueueName, Arc<Waker>>>,
+    address: Address,
+    commands: Arc<Commands>,
+    keys: Keys,
+    shutdown: CancellationToken,
+}
+
+/// Those who wait for one queue.
+#[derive(Debug)]
+struct Waker {
+    waiting: Mutex<VecDeque<mpsc::Sender<Token>>>,
+    /// Tokens that were handed to somebody who had left meanwhile.
+    strays: Mutex<usize>,
+    changed: Notify,
+}
+
+/// The right to look for a job. It goes back to Redis, for another worker, unless it is used.
+#[derive(Debug)]
+struct Token(Option<Weak<Waker>>);
+
+impl Token {
+    fn used(mut self) {
+        self.0 = None;
+    }
+}
+
+impl Drop for Token {
+    fn drop(&mut self) {
+        if let Some(waker) = self.0.take().and_then(|waker| waker.upgrade()) {
+            *waker.strays.lock() += 1;
+            waker.changed.notify_one();
+        }
+    }
+}
+
+impl Wakers {
+    pub(super) fn new(
+        address: Address,
+        commands: Arc<Commands>,
+        keys: Keys,
+        shutdown: CancellationToken,
+    ) -> Arc<Self> {
+        Arc::new(Self {
+            queues: Mutex::default(),
+            address,
+            commands,
+            keys,
+            shutdown,
+        })
+    }
+
+    /// Resolves when one of the queues may have work, or after `timeout`.
+    pub(super) async fn wait(
+        self: &Arc<Self>,
+        queues: &[QueueName],
+        timeout: Duration,
+    ) -> Result<(), CallError> {
+        let unit = self.commands.unit()?;
+        for queue in queues {
+            if self.has_work(queue).await? {
+                return Ok(());
+            }
+        }
+        let (sender, mut receiver) = mpsc::channel(1);
+        for queue in queues {
+            self.register(queue, sender.clone());
+        }
+        drop(sender);
+        tokio::select! {
+            Some(token) = receiver.recv() => {
+                token.used();
+                Ok(())
+            }
+            () = tokio::time::sleep(timeout) => Ok(()),
+            () = unit.lost().cancelled() => Err(CallError::Unavailable(self.commands.link.why_not())),
+        }
+    }
+
+    /// Whether jobs are waiting. Tokens alone would not do: one may be lost with the worker that got it.
+    async fn has_work(&self, queue: &QueueName) -> Result<bool, CallError> {
+        let keys = self.keys.queue(queue);
+        let ready = keys.ready_lists();
+        let call = async move |client: &Client| client.exists::<i64, _>(ready).await;
+        Ok(self.commands.call("exists", &keys.tag, call).await? > 0)
+    }
+
+    fn register(self: &Arc<Self>, queue: &QueueName, sender: mpsc::Sender<Token>) {
+        let mut queues = self.queues.lock();
+        let waker = queues.entry(queue.clone()).or_insert_with(|| {
+            let waker = Arc::new(Waker {
+                waiting: Mutex::default(),
+                strays: Mutex::default(),
+                changed: Notify::new(),
+            });
+            tokio::spawn(self.clone().serve(queue.clone(), waker.clone()));
+            waker
+        });
+        waker.waiting.lock().push_back(sender);
+        waker.changed.notify_one();
+    }
+
+    /// Takes tokens for those who wait, for as long as somebody does.
+    async fn serve(self: Arc<Self>, queue: QueueName, waker: Arc<Waker>) {
+        let shutdown = self.shutdown.clone();
+        tokio::select! {
+            () = shutdown.cancelled() => {}
+            () = self.pass_on(&queue, &waker) => {}
+        }
+        self.queues.lock().remove(&queue);
+    }
+
+    async fn pass_on(&self, queue: &QueueName, waker: &Arc<Waker>) {
+        let key = self.keys.queue(queue).wake();
+        let mut unit: Option<Unit> = None;
+        let mut pace = Pace::default();
+        loop {
+            self.give_back(queue, waker).await;
+            if !waker.is_waited_for() {
+                let changed = tokio::time::timeout(IDLE, waker.changed.notified()).await;
+                if changed.is_err() && self.retire(queue, waker) {
+                    return;
+                }
+                continue;
+            }
+            if unit.is_none() {
+                unit = Unit::connect(&self.address, 1, 1).await.ok();
+            }
+            let Some(connection) = unit.take() else {
+                pace.pause().await;
+                continue;
+            };
+            let popping = connection.first().blpop::<Value, _>(key.as_str(), BLOCK);
+            match tokio::time::timeout(DEADLINE, popping).await {
+                Ok(Ok(_)) => waker.hand_over(),
+                // Redis's own timeout is told as an error of this kind.
+                Ok(Err(error)) if *error.kind() == fred::error::ErrorKind::Timeout => {}
+                Ok(Err(_)) | Err(_) => {
+                    drop(connection);
+                    pace.pause().await;
+                    continue;
+                }
+            }
+            pace = Pace::default();
+            unit = Some(connection);
+        }
+    }
+
+    /// Puts back what was handed to somebody who had left.
+    async fn give_back(&self, queue: &QueueName, waker: &Waker) {
+        let strays = std::mem::take(&mut *waker.strays.lock());
+        let keys = self.keys.queue(queue);
+        for _ in 0..strays {
+            let key = keys.wake();
+            let call = async move |client: &Client| client.lpush::<(), _, _>(key, "1").await;
+            // If it fails, workers find the job when their waiting times out.
+            let _ = self.commands.call("lpush", &keys.tag, call).await;
+        }
+    }
+
+    /// Takes the queue out, unless somebody came meanwhile.
+    fn retire(&self, queue: &QueueName, waker: &Waker) -> bool {
+        let mut queues = self.queues.lock();
+        let idle = !waker.is_waited_for();
+        if idle {
+            queues.remove(queue);
+        }
+        idle
+    }
+}
+
+impl Waker {
+    fn is_waited_for(&self) -> bool {
+        let mut waiting = self.waiting.lock();
+        waiting.retain(|sender| !sender.is_closed());
+        !waiting.is_empty()
+    }
+
+    /// Wakes the one who waited longest; if nobody is left, the token is a stray.
+    fn hand_over(self: &Arc<Self>) {
+        let mut token = Token(Some(Arc::downgrade(self)));
+        loop {
+            let Some(sender) = self.waiting.lock().pop_front() else {
+                return;
+            };
+            match sender.try_send(token) {
+                Ok(()) => return,
+                Err(mpsc::error::TrySendError::Closed(back) | mpsc::error::TrySendError::Full(back)) => {
+                    token = back;
+                }
+            }
+        }
+    }
+}
