@@ -1,0 +1,171 @@
+//! The list of all cases, and the macro that makes tests of them for one backend.
+
+/// Makes a test of each case, on the given [`World`](crate::contract::World).
+macro_rules! contract {
+    ($world:ty) => {
+        contract! { @ $world;
+            broker {
+                numbering {
+                    offsets_count_from_one_without_holes,
+                    concurrent_publishers_each_get_an_offset_of_their_own,
+                    an_epoch_is_stable_and_each_topic_has_its_own,
+                    each_publication_follows_the_one_before,
+                    a_topic_without_entries_is_at_zero,
+                    publishing_to_a_topic_nobody_follows_is_logged,
+                    an_expired_log_keeps_its_numbering,
+                }
+                reading {
+                    now_gives_the_top_and_no_publications,
+                    newest_gives_the_last_ones_oldest_first,
+                    after_a_position_gives_what_follows,
+                    after_the_top_nothing_is_there_and_nothing_is_lost,
+                    after_the_start_gives_the_whole_log,
+                    a_limit_smaller_than_what_there_is_gives_the_first,
+                    a_limit_of_zero_still_tells_whether_the_position_leads_on,
+                    a_limit_over_the_largest_counts_as_that,
+                    without_a_tag_the_offset_is_enough,
+                    before_the_oldest_entry_the_tag_is_known_from_it,
+                    every_node_reads_the_same,
+                }
+                lost {
+                    a_position_before_the_log_is_trimmed,
+                    a_position_of_another_epoch_is_lost,
+                    another_tag_at_the_same_offset_is_a_fork,
+                    a_position_beyond_the_top_is_a_fork,
+                    what_is_not_of_our_making_matches_nothing,
+                }
+                keys {
+                    a_repeated_key_publishes_nothing_and_answers_as_the_first_time,
+                    a_key_belongs_to_its_topic,
+                    a_key_works_on_topics_without_a_log,
+                    a_publish_that_failed_has_not_used_its_key,
+                    a_key_used_by_many_at_once_counts_once,
+                }
+                live {
+                    what_is_published_right_after_an_attach_is_heard,
+                    what_is_heard_is_what_the_log_holds,
+                    topics_keep_their_order_under_concurrent_publishers,
+                    a_thousand_attaches_at_once_are_all_heard,
+                    each_node_hears_for_itself,
+                    a_node_hears_what_it_publishes,
+                    there_is_one_receiver_of_events,
+                }
+                attaching {
+                    attaching_twice_is_hearing_once,
+                    a_detached_topic_is_not_heard,
+                    a_topic_attached_again_is_heard_again,
+                    detaching_what_is_not_attached_does_nothing,
+                    what_is_not_attached_is_not_heard,
+                    the_characters_of_a_pattern_are_just_a_name,
+                    attaching_writes_nothing,
+                    attaches_and_detaches_take_effect_in_order,
+                }
+                kinds {
+                    fire_and_forget_has_no_positions,
+                    a_bare_topic_carries_the_data_only,
+                    event_and_excluded_session_travel_along,
+                    a_users_inbox_is_a_topic,
+                }
+                limits {
+                    data_at_the_limit_is_accepted_and_one_byte_more_is_not,
+                    data_is_passed_on_byte_for_byte,
+                    only_the_job_queue_writes_to_its_topics,
+                    only_messages_can_be_published,
+                    names_that_mean_nothing_are_unknown,
+                    the_topic_of_a_queue_is_there_before_its_first_job,
+                }
+            }
+            jobs {
+                submitting {
+                    a_submitted_job_is_queued_at_position_one,
+                    the_snapshot_of_a_jobs_topic_is_its_record,
+                    a_submission_is_heard_on_both_topics,
+                    a_repeated_key_gives_the_first_job_and_writes_nothing,
+                    a_repeated_key_gives_the_job_as_it_is_now,
+                    a_repeated_key_with_another_payload_is_a_conflict,
+                    a_key_belongs_to_its_queue,
+                    a_key_used_by_many_at_once_makes_one_job,
+                    a_repeated_id_is_the_same_job,
+                    an_unknown_job_is_not_found,
+                }
+                claiming {
+                    a_claim_hands_out_the_job_and_begins_an_attempt,
+                    an_empty_queue_gives_nothing,
+                    a_higher_priority_comes_first_then_the_older,
+                    a_claim_gives_at_most_what_was_asked_for,
+                    a_claim_gives_at_most_its_limit,
+                    a_job_is_claimed_once_however_many_ask,
+                    each_claim_has_a_token_of_its_own,
+                }
+                working {
+                    a_whole_life_is_in_both_logs_as_the_record_was,
+                    what_is_heard_is_what_the_log_holds,
+                    progress_keeps_what_it_does_not_mention,
+                    an_attempt_begins_without_the_progress_of_another,
+                    a_long_message_is_cut_at_a_character,
+                    details_have_a_limit,
+                    results_have_a_limit,
+                    a_success_ends_the_job,
+                    a_failure_ends_the_job_with_its_message,
+                    asking_again_with_the_lease_that_ended_it_changes_nothing,
+                    what_has_ended_one_way_cannot_end_the_other,
+                }
+                fencing {
+                    a_made_up_token_changes_nothing,
+                    a_lease_taken_back_changes_nothing,
+                    a_lease_taken_back_changes_nothing_for_the_next_holder,
+                    a_lease_given_back_changes_nothing,
+                    a_lease_changes_nothing_after_the_end,
+                    a_lease_changes_nothing_once_the_job_was_given_up,
+                    a_lease_on_an_unknown_job_is_lost,
+                    a_waiting_job_cannot_be_written_to,
+                }
+                leases {
+                    a_job_whose_lease_ran_out_is_queued_again,
+                    a_lease_that_has_not_run_out_is_left_alone,
+                    a_heartbeat_keeps_the_lease_and_writes_nothing,
+                    heartbeats_are_answered_one_by_one_in_order,
+                    a_lease_that_ran_out_counts_until_it_is_taken_back,
+                    a_job_that_stalls_too_often_has_failed,
+                    with_one_stall_allowed_the_first_is_the_end,
+                    a_job_taken_back_comes_before_its_equals,
+                    a_released_job_comes_before_its_equals_and_keeps_its_attempt,
+                    a_release_is_no_stall,
+                    many_that_take_back_at_once_do_it_once,
+                    taking_back_is_done_in_portions,
+                    other_queues_are_left_alone,
+                }
+                waiting {
+                    a_wait_ends_with_its_timeout,
+                    a_wait_ends_when_a_job_is_submitted,
+                    a_wait_ends_at_once_where_a_job_is_waiting,
+                    a_wait_is_for_any_of_its_queues,
+                    a_job_that_is_queued_again_ends_a_wait,
+                    many_waiters_leave_no_job_lying,
+                }
+                interleaving {
+                    whatever_two_workers_do_the_log_tells_one_life,
+                }
+            }
+        }
+    };
+    (@ $world:ty; $($suite:ident { $($noun:ident { $($case:ident,)* })* })*) => {
+        $(mod $suite {
+            $(mod $noun {
+                #[allow(unused_imports, reason = "where the world is declared is the caller's choice")]
+                use super::super::*;
+
+                $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+                async fn $case() {
+                    let case = async {
+                        let world = <$world as crate::contract::World>::start().await;
+                        crate::contract::$suite::$noun::$case(world).await;
+                    };
+                    if tokio::time::timeout(crate::contract::CASE_LIMIT, Box::pin(case)).await.is_err() {
+                        panic!("not done within {:?}", crate::contract::CASE_LIMIT);
+                    }
+                })*
+            })*
+        })*
+    };
+}

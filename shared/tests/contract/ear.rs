@@ -1,0 +1,75 @@
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use tidegate_shared::backend::Backend;
+use tidegate_shared::broker::{BrokerEvent, BrokerEvents};
+use tidegate_shared::publication::Publication;
+use tidegate_shared::topic::Topic;
+
+use super::PATIENCE;
+use super::broker::{attach, publish};
+
+/// What one node hears. A loss is an error here: nothing in these suites may cause one.
+pub(crate) struct Ear {
+    events: BrokerEvents,
+    waiting: VecDeque<BrokerEvent>,
+}
+
+impl Ear {
+    pub(crate) fn of(node: &Backend) -> Self {
+        Self {
+            events: node.broker.events().expect("asked for once"),
+            waiting: VecDeque::new(),
+        }
+    }
+
+    /// The next publication.
+    pub(crate) async fn next(&mut self) -> Arc<Publication> {
+        loop {
+            match self.waiting.pop_front() {
+                Some(BrokerEvent::Publication(publication)) => return publication,
+                // That of the start may come late.
+                Some(BrokerEvent::Up) => {}
+                Some(loss @ (BrokerEvent::Gap { .. } | BrokerEvent::Down)) => panic!("{loss:?}"),
+                None => {
+                    let mut batch = Vec::new();
+                    let waiting = self.events.next_batch(&mut batch, 1_000);
+                    let number = tokio::time::timeout(PATIENCE, waiting)
+                        .await
+                        .expect("nothing was heard");
+                    assert_ne!(number, 0, "the events ended");
+                    self.waiting.extend(batch);
+                }
+            }
+        }
+    }
+
+    pub(crate) async fn take(&mut self, number: usize) -> Vec<Arc<Publication>> {
+        let mut heard = Vec::with_capacity(number);
+        for already in 0..number {
+            heard.push(
+                tokio::time::timeout(PATIENCE, self.next())
+                    .await
+                    .unwrap_or_else(|_| panic!("heard {already} of {number}")),
+            );
+        }
+        heard
+    }
+
+    /// Everything heard before a publication that is made now: all there is to be heard of what was
+    /// published earlier.
+    pub(crate) async fn all_until_now(&mut self, node: &Backend) -> Vec<Arc<Publication>> {
+        let marker = Topic::parse("fire:the-end").expect("valid");
+        attach(node, &marker).await;
+        publish(node, &marker, "\"the end\"").await;
+        let mut heard = Vec::new();
+        loop {
+            let publication = self.next().await;
+            if publication.topic == marker {
+                node.broker.detach(&marker).await.expect("detached");
+                return heard;
+            }
+            heard.push(publication);
+        }
+    }
+}

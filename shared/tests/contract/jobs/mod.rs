@@ -1,0 +1,12 @@
+//! What [`JobQueue`](tidegate_shared::job::JobQueue) promises.
+
+mod bench;
+pub(crate) mod claiming;
+pub(crate) mod fencing;
+pub(crate) mod interleaving;
+pub(crate) mod leases;
+pub(crate) mod submitting;
+pub(crate) mod waiting;
+pub(crate) mod working;
+
+use bench::{Bench, LONG, SHORT, message, outline, percent, record_of};

@@ -1,0 +1,85 @@
+//! What [`Broker`](tidegate_shared::broker::Broker) and [`JobQueue`](tidegate_shared::job::JobQueue)
+//! promise, as cases that every backend runs: implement [`World`] and call `contract!(YourWorld)`. A case
+//! proves a sentence of the traits' documentation; nothing here knows a backend.
+
+#![expect(clippy::expect_used, reason = "all of this is tests")]
+
+pub(crate) mod broker;
+#[macro_use]
+mod cases;
+mod ear;
+pub(crate) mod jobs;
+
+use std::fmt::Debug;
+use std::time::Duration;
+
+pub(crate) use ear::Ear;
+use tidegate_shared::backend::Backend;
+use tidegate_shared::namespace::{Namespace, Namespaces, TopicKind};
+
+/// A backend with data of its own. Dropping it ends it.
+pub(crate) trait World: Sized + Send + Sync + 'static {
+    /// Empty, with the namespaces that [`namespaces`] gives.
+    fn start() -> impl Future<Output = Self> + Send;
+
+    /// One more node on the same data, whose link is up.
+    fn node(&self) -> impl Future<Output = Backend> + Send;
+}
+
+/// No case may take longer.
+pub(crate) const CASE_LIMIT: Duration = Duration::from_secs(60);
+
+/// How long a case waits for a thing that must happen.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
+
+/// `max_data` of the namespace `small`.
+pub(crate) const SMALL: usize = 32;
+
+/// The namespaces that the cases use:
+///
+/// | name | |
+/// |---|---|
+/// | `default` | log of 100, data up to 64 KiB |
+/// | `short` | log of 5 |
+/// | `long` | log of 1,500 |
+/// | `fire` | no log |
+/// | `bare` | bare |
+/// | `small` | data up to [`SMALL`] bytes |
+/// | `brief` | a log that lives for 50 ms |
+pub(crate) fn namespaces() -> Namespaces {
+    let named = |name, change: fn(&mut Namespace)| {
+        let mut namespace = Namespace::new(name);
+        change(&mut namespace);
+        namespace
+    };
+    Namespaces::new(
+        Namespace::new("default"),
+        [
+            named("short", |one| one.log_size = 5),
+            named("long", |one| one.log_size = 1_500),
+            named("fire", |one| one.log_size = 0),
+            named("bare", |one| one.kind = TopicKind::Bare),
+            named("small", |one| one.max_data = SMALL),
+            named("brief", |one| one.log_ttl = Duration::from_millis(50)),
+        ],
+    )
+}
+
+/// Tries again until `attempt` gives something, at most for [`PATIENCE`].
+pub(crate) async fn eventually<T, F: Future<Output = Option<T>>>(
+    what: impl Debug,
+    mut attempt: impl FnMut() -> F,
+) -> T {
+    let trying = async {
+        loop {
+            if let Some(value) = attempt().await {
+                return value;
+            }
+            // The pause between two looks, so that the wait does not keep a core busy.
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, trying)
+        .await
+        .unwrap_or_else(|_| panic!("waited {PATIENCE:?} in vain: {what:?}"))
+}
