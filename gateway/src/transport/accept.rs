@@ -1,0 +1,194 @@
+//! The client port: accepts TCP connections and serves HTTP on them, until told to stop.
+//!
+//! Relies on the router to know every path; a WebSocket's endpoint takes the stream out of the HTTP
+//! connection (`ws::Opening`). Never ends because of what a client or the system does: whatever
+//! `accept` reports, it goes on.
+
+mod metrics;
+mod options;
+mod slots;
+mod stream;
+
+use std::convert::Infallible;
+use std::io;
+use std::net::SocketAddr;
+use std::pin::pin;
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::ConnectInfo;
+use axum::http::header::{CONNECTION, HeaderValue};
+use axum::response::{IntoResponse, Response};
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tidegate_shared::code::ErrorCode;
+use tokio::net::TcpListener;
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+use tower::Service;
+
+pub use metrics::Metrics;
+pub use stream::ClientStream;
+
+use self::slots::Slots;
+use super::http::Problem;
+
+/// Most bytes of a request's head. Larger: 431.
+const MAX_HEAD: usize = 16 * 1024;
+/// Most bytes that hyper keeps of one connection, both ways.
+const MAX_BUFFER: usize = 64 * 1024;
+/// Connections over the limit that are being told so. More than these are closed without a word.
+const REFUSALS: usize = 64;
+const REFUSAL_TIMEOUT: Duration = Duration::from_secs(2);
+/// First and longest pause after `accept` failed for want of a resource.
+const BACK_OFF: (Duration, Duration) = (Duration::from_millis(10), Duration::from_secs(1));
+
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// Most connections at a time, upgraded ones and others together. Who comes above gets HTTP 503 with
+    /// `Retry-After`, a WebSocket handshake as well: another node may have room, which a close code of
+    /// 3500 and above would forbid to look for.
+    pub connections: usize,
+    /// For a request's head to arrive, and for the next request on a connection that is kept alive.
+    pub handshake_timeout: Duration,
+    /// How long requests may still take after `shutdown`.
+    pub drain: Duration,
+}
+
+/// Serves `router` until `shutdown`. Then nothing more is accepted, requests under way are finished
+/// (or cut when `settings.drain` has passed), and it returns. What was upgraded is its owner's to end.
+///
+/// Requests carry the peer as `ConnectInfo<SocketAddr>`.
+pub async fn serve(
+    listener: TcpListener,
+    router: Router,
+    settings: Settings,
+    metrics: Metrics,
+    shutdown: CancellationToken,
+) {
+    metrics.set_limit(settings.connections);
+    let slots = Slots::new(settings.connections);
+    let refusals = Slots::new(REFUSALS);
+    let full = Router::new().fallback(|| async { too_many_connections() });
+    let http = http1_with(settings.handshake_timeout);
+    let http_for_refusals = http1_with(settings.handshake_timeout.min(REFUSAL_TIMEOUT));
+    let cut = CancellationToken::new();
+    let (serving, mut served) = mpsc::channel::<Infallible>(1);
+    let mut back_off = BACK_OFF.0;
+    loop {
+        let accepted = tokio::select! {
+            biased;
+            () = shutdown.cancelled() => break,
+            accepted = listener.accept() => accepted,
+        };
+        let (stream, peer) = match accepted {
+            Ok(accepted) => accepted,
+            Err(error) if concerns_one_connection(&error) => continue,
+            Err(error) => {
+                metrics.rejected("accept_error");
+                tracing::warn!(%error, pause = ?back_off, "connections cannot be accepted; trying again");
+                tokio::select! {
+                    () = shutdown.cancelled() => break,
+                    () = tokio::time::sleep(back_off) => {}
+                }
+                back_off = (back_off * 2).min(BACK_OFF.1);
+                continue;
+            }
+        };
+        back_off = BACK_OFF.0;
+        let (slot, http, router) = if let Some(slot) = slots.take() {
+            (slot, &http, &router)
+        } else {
+            metrics.rejected("limit");
+            let Some(slot) = refusals.take() else { continue };
+            (slot, &http_for_refusals, &full)
+        };
+        options::set(&stream);
+        let life = Life {
+            shutdown: shutdown.clone(),
+            cut: cut.clone(),
+            _serving: serving.clone(),
+        };
+        let stream = ClientStream::new(stream, slot);
+        tokio::spawn(serve_one(stream, peer, router.clone(), http.clone(), life));
+    }
+    drop(listener);
+    drop(serving);
+    if tokio::time::timeout(settings.drain, served.recv()).await.is_err() {
+        tracing::warn!(after = ?settings.drain, "requests that did not end in time are cut");
+        cut.cancel();
+    }
+}
+
+/// How long a connection is served.
+struct Life {
+    /// End after the request under way.
+    shutdown: CancellationToken,
+    /// End now.
+    cut: CancellationToken,
+    /// Held as long as the connection speaks HTTP.
+    _serving: mpsc::Sender<Infallible>,
+}
+
+async fn serve_one(stream: ClientStream, peer: SocketAddr, router: Router, http: http1::Builder, life: Life) {
+    let service = service_fn(move |mut request: hyper::Request<hyper::body::Incoming>| {
+        request.extensions_mut().insert(ConnectInfo(peer));
+        router.clone().call(request.map(Body::new))
+    });
+    let mut connection = pin!(
+        http.serve_connection(TokioIo::new(stream), service)
+            .with_upgrades()
+    );
+    let ended = tokio::select! {
+        biased;
+        ended = connection.as_mut() => ended,
+        () = life.shutdown.cancelled() => {
+            connection.as_mut().graceful_shutdown();
+            tokio::select! {
+                ended = connection => ended,
+                () = life.cut.cancelled() => return,
+            }
+        }
+    };
+    // Clients that go away or send rubbish: of interest only to who looks for them.
+    if let Err(error) = ended {
+        tracing::debug!(%peer, %error, "an HTTP connection ended early");
+    }
+}
+
+fn http1_with(head_timeout: Duration) -> http1::Builder {
+    let mut http = http1::Builder::new();
+    http.timer(TokioTimer::new())
+        .header_read_timeout(head_timeout)
+        .max_header_size(MAX_HEAD)
+        .max_buf_size(MAX_BUFFER);
+    http
+}
+
+fn too_many_connections() -> Response {
+    let problem = Problem::new(
+        ErrorCode::Unavailable,
+        "this node has as many connections as it may (limits.connections); try again, or another node",
+    );
+    let mut response = problem.into_response();
+    response
+        .headers_mut()
+        .insert(CONNECTION, HeaderValue::from_static("close"));
+    response
+}
+
+/// A client that was gone before it was accepted; everything else is about this process or machine.
+fn concerns_one_connection(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::ConnectionAborted
+            | io::ErrorKind::ConnectionReset
+            | io::ErrorKind::ConnectionRefused
+            | io::ErrorKind::NetworkUnreachable
+            | io::ErrorKind::HostUnreachable
+            | io::ErrorKind::NetworkDown
+            | io::ErrorKind::Interrupted
+    )
+}
