@@ -123,10 +123,8 @@ fn modules_keep_to_their_side() -> Result<()> {
                 && !source.is_test()
         };
         for source in sources.iter().filter(inside) {
-            for word in wall.without {
-                for line in source.uses(word) {
-                    findings.push(format!("{}:{line}: `{word}`: {}", source.path, wall.because));
-                }
+            for (line, word) in source.uses(wall.without) {
+                findings.push(format!("{}:{line}: `{word}`: {}", source.path, wall.because));
             }
         }
     }

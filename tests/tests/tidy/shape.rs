@@ -30,18 +30,43 @@ fn no_file_is_longer_than_400_lines() -> Result<()> {
 }
 
 #[test]
-fn every_module_begins_with_what_it_is_for() -> Result<()> {
+fn every_file_begins_with_what_it_is_for() -> Result<()> {
     let sources = source::rust()?;
-    let headless = sources
+    let silent = sources
         .iter()
-        .filter(|source| !source.text.starts_with("//! ") && !source.path.ends_with("/tests.rs"))
-        .map(|source| {
-            format!(
-                "{}:1: begin with `//!`: what it is for, what it relies on, what it never does",
-                source.path
-            )
-        });
-    ensure_none(headless.collect())
+        .filter(|source| !says_what_it_is_for(&source.text) && !source.path.ends_with("/tests.rs"));
+    let findings = silent.map(|source| {
+        format!(
+            "{}:1: begin with `//!`: what it is for, what it relies on, what it never does; or, where the \
+             file is one thing, with `///` before that",
+            source.path
+        )
+    });
+    ensure_none(findings.collect())
+}
+
+/// A comment for the module, or for its first item.
+fn says_what_it_is_for(text: &str) -> bool {
+    let items = [
+        "fn ",
+        "struct ",
+        "enum ",
+        "trait ",
+        "impl ",
+        "impl<",
+        "type ",
+        "macro_rules!",
+    ];
+    text.lines()
+        .take_while(|line| {
+            let plain = line
+                .trim_start_matches("pub")
+                .trim_start_matches("(crate)")
+                .trim_start_matches("(super)");
+            let plain = plain.trim_start().trim_start_matches("async ");
+            !items.iter().any(|item| plain.starts_with(item))
+        })
+        .any(|line| line.starts_with("//! ") || line.starts_with("/// "))
 }
 
 #[test]
@@ -66,14 +91,24 @@ fn no_file_is_named_after_nothing() -> Result<()> {
 fn every_script_says_what_it_does_its_keys_its_arguments_and_its_answer() -> Result<()> {
     let mut findings = Findings::new();
     for source in source::all()?.iter().filter(|source| source.extension() == "lua") {
-        let head: Vec<&str> = source
-            .text
-            .lines()
-            .take_while(|line| line.starts_with("--"))
-            .collect();
-        let head = head.join("\n");
-        for part in ["KEYS", "ARGV", "Returns"] {
-            if !has_word(&head, part) && !has_word(&head, &part.to_lowercase()) {
+        let (head, body): (Vec<&str>, Vec<&str>) =
+            source.text.lines().partition(|line| line.starts_with("--"));
+        let (head, body) = (head.join("\n"), body.join("\n"));
+        if !source.text.starts_with("-- ") {
+            findings.push(format!(
+                "{}:1: begin with a comment: what the script does",
+                source.path
+            ));
+        }
+        // A part that is put before others uses neither, and returns nothing itself.
+        let answers = body.starts_with("return") || body.contains("\nreturn");
+        let parts = [
+            ("KEYS", has_word(&body, "KEYS")),
+            ("ARGV", has_word(&body, "ARGV")),
+            ("Returns", answers),
+        ];
+        for (part, used) in parts {
+            if used && !has_word(&head, part) {
                 findings.push(format!(
                     "{}:1: the comment at the top does not say {part}",
                     source.path

@@ -94,13 +94,18 @@ impl Source {
         code
     }
 
-    /// Lines of the code that hold this word or path, as a whole.
-    pub(crate) fn uses(&self, word: &str) -> Vec<usize> {
-        self.code()
-            .into_iter()
-            .filter(|(_, line)| has_word(line, word))
-            .map(|(number, _)| number)
-            .collect()
+    /// Where these words or paths stand in the code, as a whole: line and word.
+    pub(crate) fn uses(&self, words: &[&'static str]) -> Vec<(usize, &'static str)> {
+        let mut found = Vec::new();
+        for (number, line) in self.code() {
+            found.extend(
+                words
+                    .iter()
+                    .filter(|word| has_word(&line, word))
+                    .map(|word| (number, *word)),
+            );
+        }
+        found
     }
 }
 
@@ -195,7 +200,7 @@ fn comments_strings_and_tests_are_no_code() {
         path: "x.rs".into(),
         text: text.into(),
     };
-    assert!(source.uses("axum").is_empty(), "{:?}", source.code());
-    assert_eq!(source.uses("fred"), [1]);
-    assert_eq!(source.uses("last"), [7]);
+    assert!(source.uses(&["axum"]).is_empty(), "{:?}", source.code());
+    assert_eq!(source.uses(&["fred"]), [(1, "fred")]);
+    assert_eq!(source.uses(&["last"]), [(7, "last")]);
 }
