@@ -81,8 +81,8 @@ impl<J: Job> Context<J> {
     }
 
     /// Fires when the handler should end soon: the worker shuts down, or the job is no longer its.
-    /// Returning [`Stopped`] as the error then gives the job back; a result still counts if the job is
-    /// still its and the worker's drain grace is not over.
+    /// Any error then gives the job back; a result still counts, if the job is still its and the worker's
+    /// drain grace is not over.
     pub fn stop(&self) -> &CancellationToken {
         &self.attempt.hold.stop
     }

@@ -45,8 +45,8 @@ pub trait Job: Send + Sync + 'static {
     type Output: Serialize + Send + 'static;
 }
 
-/// Does jobs of one type. Async closures and functions of `(input, context)` are handlers; implement it
-/// for a type of your own where the handler has something to hold.
+/// Does jobs of one type. Async functions, and async closures that capture nothing, are handlers;
+/// implement it for a type of your own where the handler has something to hold.
 ///
 /// A handler may be run at any time for a job that it, or another worker, has begun before: the worker
 /// may have died. It may block its thread: handlers run on threads of their own, and leases are renewed

@@ -65,7 +65,8 @@ pub struct BackupOutput {
     pub files: u64,
     /// Of the archive, in hexadecimal.
     pub sha256: String,
-    /// Files that were gone before they could be read.
+    /// What was listed, and gone before it could be read. What was gone before it was listed is in no
+    /// number.
     pub vanished: u64,
     /// Files that shrank while they were read, and were filled up with zeros.
     pub shortened: u64,
@@ -171,3 +172,6 @@ fn count(tree: &Tree<'_>, meter: &mut Meter<'_>) -> Result<(), BackupError> {
     meter.counted();
     Ok(())
 }
+
+#[cfg(test)]
+mod tests;

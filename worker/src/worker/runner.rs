@@ -223,11 +223,9 @@ fn ending(joined: Result<Outcome, JoinError>, hold: &Hold) -> Ending {
             result.size()
         )),
         Ok(Ok(result)) => Ending::Succeeded(result),
-        Ok(Err(failure)) => match failure.message() {
-            Some(message) => Ending::Failed(message.to_owned()),
-            None if hold.stop.is_cancelled() => Ending::Released,
-            None => Ending::Failed("the handler stopped without being told to".into()),
-        },
+        // What goes wrong on being told to stop goes wrong because of that; if not, it will again.
+        Ok(Err(_)) | Err(_) if hold.stop.is_cancelled() => Ending::Released,
+        Ok(Err(failure)) => Ending::Failed(failure.message().to_owned()),
         Err(error) => match error.try_into_panic() {
             Ok(panic) => Ending::Panicked(format!("the handler panicked: {}", panic_message(&*panic))),
             Err(_) => Ending::Released,
