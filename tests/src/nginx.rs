@@ -25,9 +25,14 @@ impl Nginx {
             .map(|port| format!("        server 127.0.0.1:{port} max_fails=1 fail_timeout=1s;\n"))
             .collect();
         let page = page.map_or(String::new(), |page| {
+            let (folder, name) = (
+                page.parent().unwrap_or(page),
+                page.file_name().unwrap_or_default(),
+            );
             format!(
-                "        location = / {{ default_type text/html; alias {}; }}\n",
-                page.display()
+                "        location = / {{ root {}; try_files /{} =404; }}\n",
+                folder.display(),
+                name.display()
             )
         });
         let path = folder.join("nginx.conf");
@@ -68,6 +73,7 @@ error_log stderr warn;
 events {{ worker_connections 2048; }}
 http {{
     access_log off;
+    default_type text/html;
     client_body_temp_path {folder}/body;
     proxy_temp_path {folder}/proxy;
     fastcgi_temp_path {folder}/fastcgi;

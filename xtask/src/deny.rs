@@ -24,7 +24,16 @@ pub(crate) fn run(report: &mut Report) {
         }
     }
     report.step("dependencies", "deny.toml says what is allowed", || {
-        cargo(&["deny", "--workspace", "check", "licenses", "bans", "sources"]).run()
+        cargo(&[
+            "deny",
+            "--workspace",
+            "check",
+            "--hide-inclusion-graph",
+            "licenses",
+            "bans",
+            "sources",
+        ])
+        .run()
     });
     if database_answers() {
         report.step(
