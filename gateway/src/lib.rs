@@ -4,7 +4,13 @@
 //! `hub` who listens to what on this node. What flows where is in ARCHITECTURE.md.
 
 mod admin;
+pub mod connection;
+pub mod dialect;
+pub mod hub;
+pub mod node;
+mod outbox;
 mod run;
+mod session;
 pub mod transport;
 
 pub use run::{Listeners, Options, RunError, run};

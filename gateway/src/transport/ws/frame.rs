@@ -10,10 +10,17 @@ pub(super) const MAX_CONTROL: usize = 125;
 const MAX_REASON: usize = MAX_CONTROL - 2;
 
 const FIN: u8 = 0x80;
+/// Of an unmasked frame.
+const LONGEST_HEADER: usize = 10;
 
 /// `payload` must be UTF-8; it is not looked at again.
 pub fn text(payload: &[u8]) -> Bytes {
     build(OpCode::Text, payload)
+}
+
+/// The same as [`text`], behind other frames that travel in the same piece of memory.
+pub fn append_text(out: &mut BytesMut, payload: &[u8]) {
+    append(OpCode::Text, payload, out);
 }
 
 pub fn binary(payload: &[u8]) -> Bytes {
@@ -53,22 +60,27 @@ fn cut(payload: &[u8]) -> &[u8] {
 }
 
 fn build(opcode: OpCode, payload: &[u8]) -> Bytes {
+    let mut frame = BytesMut::with_capacity(LONGEST_HEADER + payload.len());
+    append(opcode, payload, &mut frame);
+    frame.freeze()
+}
+
+fn append(opcode: OpCode, payload: &[u8], out: &mut BytesMut) {
     let length = payload.len();
-    let mut frame = BytesMut::with_capacity(10 + length);
-    frame.put_u8(FIN | opcode.bits());
+    out.reserve(LONGEST_HEADER + length);
+    out.put_u8(FIN | opcode.bits());
     if let Ok(short) = u8::try_from(length)
         && short < LENGTH_16
     {
-        frame.put_u8(short);
+        out.put_u8(short);
     } else if let Ok(medium) = u16::try_from(length) {
-        frame.put_u8(LENGTH_16);
-        frame.put_u16(medium);
+        out.put_u8(LENGTH_16);
+        out.put_u16(medium);
     } else {
-        frame.put_u8(LENGTH_64);
-        frame.put_u64(length as u64);
+        out.put_u8(LENGTH_64);
+        out.put_u64(length as u64);
     }
-    frame.extend_from_slice(payload);
-    frame.freeze()
+    out.extend_from_slice(payload);
 }
 
 #[cfg(test)]

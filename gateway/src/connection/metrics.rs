@@ -1,0 +1,170 @@
+//! What connections count.
+
+use prometheus::{Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, Opts, Registry};
+use tidegate_shared::code::CloseCode;
+
+use crate::dialect::Format;
+
+/// Seconds from publish to socket write. The goal is 99 % within a quarter of a second.
+const LATENCIES: [f64; 13] = [
+    0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0, 60.0,
+];
+/// Seconds.
+const DURATIONS: [f64; 8] = [1.0, 10.0, 60.0, 300.0, 900.0, 3_600.0, 14_400.0, 86_400.0];
+const ACTIONS: [&str; 7] = [
+    "subscribe",
+    "unsubscribe",
+    "publish",
+    "history",
+    "submit",
+    "ping",
+    "invalid",
+];
+/// The outcome of a command that did not fail; else it is the name of the error code.
+pub(super) const OK: &str = "ok";
+
+#[derive(Debug)]
+pub(crate) struct Metrics {
+    pub(super) connections: IntGauge,
+    pub(super) duration: Histogram,
+    pub(super) commands: IntCounterVec,
+    pub(super) sent_bytes: IntCounter,
+    pub(super) received_bytes: IntCounter,
+    pub(super) latency: Histogram,
+    accepted: IntCounterVec,
+    closed: IntCounterVec,
+    sent: IntCounterVec,
+}
+
+impl Metrics {
+    pub(crate) fn register(registry: &Registry) -> Result<Self, prometheus::Error> {
+        let counters = |name, help, labels: &[&str]| {
+            let family = IntCounterVec::new(Opts::new(name, help), labels)?;
+            registry.register(Box::new(family.clone()))?;
+            Ok::<_, prometheus::Error>(family)
+        };
+        let counter = |name, help| {
+            let counter = IntCounter::new(name, help)?;
+            registry.register(Box::new(counter.clone()))?;
+            Ok::<_, prometheus::Error>(counter)
+        };
+        let histogram = |name, help, buckets: &[f64]| {
+            let options = HistogramOpts::new(name, help).buckets(buckets.to_vec());
+            let histogram = Histogram::with_opts(options)?;
+            registry.register(Box::new(histogram.clone()))?;
+            Ok::<_, prometheus::Error>(histogram)
+        };
+        let connections = IntGauge::new("tidegate_connections", "Clients connected to this node")?;
+        registry.register(Box::new(connections.clone()))?;
+        let metrics = Self {
+            connections,
+            duration: histogram(
+                "tidegate_connection_duration_seconds",
+                "How long connections lasted",
+                &DURATIONS,
+            )?,
+            commands: counters(
+                "tidegate_commands_total",
+                "Commands from clients, by what came of them",
+                &["action", "outcome"],
+            )?,
+            sent_bytes: counter(
+                "tidegate_sent_bytes_total",
+                "Bytes written to clients, framing included",
+            )?,
+            received_bytes: counter("tidegate_received_bytes_total", "Bytes of messages from clients")?,
+            latency: histogram(
+                "tidegate_delivery_latency_seconds",
+                "From publish, by the backend's clock, to the write to the client's socket",
+                &LATENCIES,
+            )?,
+            accepted: counters(
+                "tidegate_connections_accepted_total",
+                "Connections that began",
+                &["dialect"],
+            )?,
+            closed: counters(
+                "tidegate_connections_closed_total",
+                "Connections that ended, by close code; 1005: the client gave none, 1006: without a close frame, other: a code that is not ours",
+                &["code"],
+            )?,
+            sent: counters(
+                "tidegate_messages_sent_total",
+                "Messages written to clients",
+                &["dialect"],
+            )?,
+        };
+        metrics.show_from_the_start();
+        Ok(metrics)
+    }
+
+    pub(super) fn accepted(&self, format: Format) -> IntCounter {
+        self.accepted.with_label_values(&[format.dialect().name()])
+    }
+
+    pub(super) fn sent(&self, format: Format) -> IntCounter {
+        self.sent.with_label_values(&[format.dialect().name()])
+    }
+
+    pub(super) fn closed(&self, code: ClosedBy) -> IntCounter {
+        self.closed.with_label_values(&[code.label()])
+    }
+
+    fn show_from_the_start(&self) {
+        for action in ACTIONS {
+            self.commands.with_label_values(&[action, OK]);
+        }
+        self.accepted(Format::NativeJson);
+        self.sent(Format::NativeJson);
+        for code in [
+            ClosedBy::Client(Some(CloseCode::Normal.number())),
+            ClosedBy::Server(CloseCode::SlowConsumer),
+            ClosedBy::Nobody,
+        ] {
+            self.closed(code);
+        }
+    }
+}
+
+/// How a connection ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum ClosedBy {
+    Server(CloseCode),
+    /// With its code, if it gave one.
+    Client(Option<u16>),
+    /// No close frame was seen.
+    Nobody,
+}
+
+impl ClosedBy {
+    /// A bounded number of texts, whatever codes clients make up.
+    fn label(self) -> &'static str {
+        let number = match self {
+            Self::Server(code) => code.number(),
+            Self::Client(None) => return "1005",
+            Self::Nobody => return "1006",
+            Self::Client(Some(number)) => number,
+        };
+        match number {
+            1000 => "1000",
+            1001 => "1001",
+            1002 => "1002",
+            1007 => "1007",
+            1008 => "1008",
+            1009 => "1009",
+            1012 => "1012",
+            3000 => "3000",
+            3001 => "3001",
+            3002 => "3002",
+            3003 => "3003",
+            3008 => "3008",
+            3500 => "3500",
+            3501 => "3501",
+            3502 => "3502",
+            3503 => "3503",
+            3504 => "3504",
+            3505 => "3505",
+            _ => "other",
+        }
+    }
+}

@@ -1,0 +1,339 @@
+//! One client's connection: one task that reads commands, runs what they ask for, and writes what its
+//! outbox holds, all at once.
+//!
+//! Relies on the session for what everything means and on the socket for framing. Reads nothing while
+//! the client has too much under way; never waits for one thing alone.
+
+mod membership;
+mod metrics;
+mod operation;
+#[cfg(test)]
+mod tests;
+
+pub(crate) use metrics::Metrics;
+
+use std::future::{Future, poll_fn};
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use bytes::Bytes;
+use tidegate_shared::code::CloseCode;
+use tidegate_shared::config::DialectName;
+use tidegate_shared::name::{SessionId, UserId};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::time::{Instant, Sleep};
+
+use crate::dialect::{Format, Push, Reply, Welcome};
+use crate::node::Node;
+use crate::outbox::{Ending, Frames, FramesBuilder, Outbox, Put, Taken};
+use crate::session::{Effect, Session};
+use crate::transport::ws::{Incoming, SendQueue, WebSocket, frame};
+use membership::Membership;
+use metrics::{ClosedBy, OK};
+use operation::Operations;
+
+/// Taken out of the outbox at a time: what the socket's send buffer takes in one write.
+const CHUNK: usize = 32 * 1024;
+/// For the client to answer a close frame.
+const FAREWELL: Duration = Duration::from_secs(5);
+/// The version that `welcome` names.
+const VERSION: &str = env!("CARGO_PKG_VERSION");
+
+/// Who has connected, and what it speaks.
+#[derive(Debug, Clone)]
+pub struct Peer {
+    pub dialect: DialectName,
+    /// `None`: anonymous.
+    pub user: Option<UserId>,
+}
+
+/// Serves a client until one side ends it. The socket has done its handshake.
+pub async fn serve<S>(socket: WebSocket<S>, node: Arc<Node>, peer: Peer)
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
+    let mut connection = Connection::begin(socket, &node, &peer);
+    drop((node, peer));
+    let farewell = {
+        let mut timer = pin!(tokio::time::sleep_until(connection.member.session.deadline()));
+        poll_fn(|cx| connection.poll(cx, timer.as_mut())).await
+    };
+    let Connection { socket, sending, .. } = connection;
+    if let Some(farewell) = farewell {
+        // How the client takes it changes nothing.
+        let _ = Box::pin(socket.close(sending, farewell, FAREWELL)).await;
+    }
+}
+
+struct Connection<S> {
+    socket: WebSocket<S>,
+    /// Frames that the socket is taking.
+    sending: SendQueue,
+    /// Messages among them, and when the oldest of their publications was published.
+    messages: u64,
+    published_ms: Option<u64>,
+    operations: Operations,
+    member: Membership,
+}
+
+/// How a connection ends: with a close frame, or without.
+type Farewell = Option<Bytes>;
+
+impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
+    fn begin(socket: WebSocket<S>, node: &Arc<Node>, peer: &Peer) -> Self {
+        let format = Format::of(peer.dialect);
+        let limits = &node.config.limits;
+        let outbox = Arc::new(Outbox::new(SessionId::new(), format, limits.outbox));
+        let welcome = Push::Welcome(Welcome {
+            session: outbox.session(),
+            node: &node.id,
+            user: peer.user.as_ref(),
+            ping: limits.ping,
+            version: VERSION,
+        });
+        let session = Session::new(node.config.clone(), Instant::now(), rand::random());
+        let connection = Self {
+            socket,
+            sending: SendQueue::new(),
+            messages: 0,
+            published_ms: None,
+            operations: Operations::default(),
+            member: Membership::begin(node.clone(), outbox.clone(), session),
+        };
+        connection.say(|out| format.dialect().encode_push(&welcome, out));
+        connection
+    }
+
+    fn poll(&mut self, cx: &mut Context<'_>, mut timer: Pin<&mut Sleep>) -> Poll<Farewell> {
+        loop {
+            let mut idle = true;
+            while timer.as_mut().poll(cx).is_ready() {
+                let effects = self.member.session.on_tick(Instant::now());
+                if let Some(farewell) = self.apply(effects) {
+                    return Poll::Ready(farewell);
+                }
+                timer.as_mut().reset(self.member.session.deadline());
+            }
+            while let Poll::Ready((ticket, outcome)) = self.operations.poll_done(cx) {
+                let effects = self.member.session.on_done(ticket, outcome);
+                if let Some(farewell) = self.apply(effects) {
+                    return Poll::Ready(farewell);
+                }
+            }
+            if let Poll::Ready(farewell) = self.poll_send(cx) {
+                return Poll::Ready(farewell);
+            }
+            if self.member.session.is_ready()
+                && let Poll::Ready(incoming) = self.socket.poll_next(cx)
+            {
+                idle = false;
+                if let Some(farewell) = self.receive(incoming) {
+                    return Poll::Ready(farewell);
+                }
+            }
+            if idle {
+                return Poll::Pending;
+            }
+        }
+    }
+
+    /// Writes what the outbox holds, as far as the socket takes it. Ready if that is the end.
+    fn poll_send(&mut self, cx: &mut Context<'_>) -> Poll<Farewell> {
+        loop {
+            if let Poll::Ready(ending) = self.refill(cx) {
+                return Poll::Ready(Some(self.end(ending)));
+            }
+            if self.sending.is_empty() {
+                return Poll::Pending;
+            }
+            let before = self.sending.bytes();
+            let written = self.socket.poll_write(cx, &mut self.sending);
+            let metrics = &self.member.node.connection_metrics;
+            metrics.sent_bytes.inc_by((before - self.sending.bytes()) as u64);
+            match written {
+                Poll::Ready(Ok(())) => self.sent(),
+                Poll::Ready(Err(_)) => return Poll::Ready(None),
+                Poll::Pending => {
+                    if self.member.outbox.poll_slow(cx).is_ready() {
+                        return Poll::Ready(Some(self.end(Ending::Slow)));
+                    }
+                    return Poll::Pending;
+                }
+            }
+        }
+    }
+
+    /// Takes from the outbox as much as one write may need.
+    fn refill(&mut self, cx: &mut Context<'_>) -> Poll<Ending> {
+        while self.sending.bytes() < CHUNK {
+            match self.member.outbox.poll_take(cx) {
+                Poll::Ready(Taken::Frames(frames)) => self.take(frames),
+                Poll::Ready(Taken::End(ending)) => return Poll::Ready(ending),
+                Poll::Pending => break,
+            }
+        }
+        Poll::Pending
+    }
+
+    fn take(&mut self, frames: Frames) {
+        let size = i64::try_from(frames.size()).unwrap_or(i64::MAX);
+        self.member.node.outbox_metrics.bytes.sub(size);
+        self.messages += frames.messages();
+        self.published_ms = self.published_ms.or(frames.published_ms());
+        self.sending.push(frames.into_bytes());
+    }
+
+    /// Everything taken so far is written.
+    fn sent(&mut self) {
+        let metrics = &self.member.node.connection_metrics;
+        if self.messages > 0 {
+            metrics.sent(self.member.outbox.format()).inc_by(self.messages);
+            self.messages = 0;
+        }
+        if let Some(published) = self.published_ms.take() {
+            metrics.latency.observe(seconds_since(published));
+        }
+    }
+
+    /// The close frame that the ending calls for; what is to be written before it is in `sending`.
+    fn end(&mut self, ending: Ending) -> Bytes {
+        let code = match ending {
+            Ending::Slow => {
+                self.sending.clear_unstarted();
+                CloseCode::SlowConsumer
+            }
+            Ending::Orderly { code, goodbye } => {
+                if let Some(goodbye) = goodbye {
+                    let format = self.member.outbox.format();
+                    let mut builder = FramesBuilder::new(format);
+                    builder.add(|out| format.dialect().encode_push(&Push::GoAway(goodbye), out));
+                    if let Some(frames) = builder.finish() {
+                        self.sending.push(frames.into_bytes());
+                    }
+                }
+                code
+            }
+        };
+        self.close(code)
+    }
+
+    fn close(&mut self, code: CloseCode) -> Bytes {
+        self.member.ended = ClosedBy::Server(code);
+        frame::close(code.number(), code.name())
+    }
+
+    /// Some if that is the end.
+    fn receive(
+        &mut self,
+        incoming: Option<Result<Incoming, crate::transport::ws::WsError>>,
+    ) -> Option<Farewell> {
+        self.member.session.on_sign_of_life();
+        let message = match incoming {
+            None => return Some(None),
+            Some(Err(error)) => return Some(error.close_code().map(|code| self.close(code))),
+            Some(Ok(message)) => message,
+        };
+        let effects = match message {
+            Incoming::Text(message) => {
+                let metrics = &self.member.node.connection_metrics;
+                metrics.received_bytes.inc_by(message.len() as u64);
+                match self.member.outbox.format().dialect().decode(&message) {
+                    Ok(request) => self.member.session.on_command(request),
+                    Err(error) => self.member.session.on_rubbish(error),
+                }
+            }
+            Incoming::Binary(message) => {
+                let metrics = &self.member.node.connection_metrics;
+                metrics.received_bytes.inc_by(message.len() as u64);
+                self.member
+                    .session
+                    .on_rubbish(crate::dialect::DecodeError::unsupported(
+                        None,
+                        "this version does not have MessagePack: send JSON in text messages",
+                    ))
+            }
+            Incoming::Ping(payload) => {
+                self.put(Frames::control(frame::pong(&payload)));
+                Vec::new()
+            }
+            Incoming::Pong(_) => Vec::new(),
+            Incoming::Close(reason) => {
+                let code = reason.map(|(code, _)| code);
+                self.member.ended = ClosedBy::Client(code);
+                return Some(Some(match code {
+                    Some(code) => frame::close(code, ""),
+                    None => frame::close_without_code(),
+                }));
+            }
+        };
+        self.apply(effects)
+    }
+
+    /// Does what the session wants. Some if that is the end.
+    fn apply(&mut self, effects: Vec<Effect>) -> Option<Farewell> {
+        for effect in effects {
+            match effect {
+                Effect::Reply { action, id, reply } => {
+                    let outcome = match &reply {
+                        Reply::Failed(failure) => failure.code.name(),
+                        _ => OK,
+                    };
+                    self.count(action, outcome);
+                    let dialect = self.member.outbox.format().dialect();
+                    self.say(|out| dialect.encode_reply(id.as_ref(), &reply, out));
+                }
+                Effect::Answered { action } => self.count(action, OK),
+                Effect::Tell(failure) => {
+                    let dialect = self.member.outbox.format().dialect();
+                    self.say(|out| dialect.encode_push(&Push::Failed(&failure), out));
+                }
+                Effect::Start(operation) => {
+                    self.operations
+                        .start(*operation, &self.member.node, &self.member.outbox);
+                }
+                Effect::Leave(topic) => self.member.node.hub.leave(&self.member.outbox, &topic),
+                Effect::Ping => self.put(Frames::control(frame::ping(b""))),
+                Effect::Close(code) => self.member.outbox.end(Ending::Orderly { code, goodbye: None }),
+                Effect::Abandon => return Some(None),
+            }
+        }
+        None
+    }
+
+    fn count(&self, action: &str, outcome: &str) {
+        let commands = &self.member.node.connection_metrics.commands;
+        commands.with_label_values(&[action, outcome]).inc();
+    }
+
+    /// Puts one message into the outbox, after what is there.
+    fn say(&self, write: impl FnOnce(&mut Vec<u8>)) {
+        let mut builder = FramesBuilder::new(self.member.outbox.format());
+        builder.add(write);
+        if let Some(frames) = builder.finish() {
+            self.put(frames);
+        }
+    }
+
+    fn put(&self, frames: Frames) {
+        let metrics = &self.member.node.outbox_metrics;
+        let size = i64::try_from(frames.size()).unwrap_or(i64::MAX);
+        match self.member.outbox.put(frames) {
+            // This is the task that would be woken; it looks before it rests.
+            Put::Queued { .. } => metrics.bytes.add(size),
+            Put::Overflowed { messages, bytes } => {
+                metrics.dropped_slow.inc_by(messages);
+                metrics.bytes.sub(i64::try_from(bytes).unwrap_or(i64::MAX));
+            }
+            Put::Ending => {}
+        }
+    }
+}
+
+/// Since a time in milliseconds since 1970. The clocks of two machines may differ: never negative.
+fn seconds_since(published_ms: u64) -> f64 {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    now.saturating_sub(Duration::from_millis(published_ms))
+        .as_secs_f64()
+}

@@ -1,0 +1,151 @@
+//! What a connection has under way: the one place where a session's wishes meet hub and backend.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use tidegate_shared::broker::From;
+use tidegate_shared::job::JobRecord;
+use tidegate_shared::publication::Snapshot;
+use tidegate_shared::topic::Topic;
+
+use crate::dialect::{Failure, Reply};
+use crate::hub::Standing;
+use crate::node::Node;
+use crate::outbox::Outbox;
+use crate::session::{Operation, Outcome, Ticket, Work};
+
+type Running = Pin<Box<dyn Future<Output = (Ticket, Outcome)> + Send>>;
+
+/// Few at any time: the session bounds them. Takes no memory while there are none.
+#[derive(Default)]
+pub(super) struct Operations {
+    running: Vec<Running>,
+}
+
+impl Operations {
+    pub(super) fn start(&mut self, operation: Operation, node: &Arc<Node>, outbox: &Arc<Outbox>) {
+        self.running
+            .push(Box::pin(run(operation, node.clone(), outbox.clone())));
+    }
+
+    /// The next one that has ended. Pending if there is none.
+    pub(super) fn poll_done(&mut self, cx: &mut Context<'_>) -> Poll<(Ticket, Outcome)> {
+        for index in 0..self.running.len() {
+            if let Poll::Ready(done) = self.running[index].as_mut().poll(cx) {
+                // The others keep their order: what was asked first is asked first at the backend too.
+                drop(self.running.remove(index));
+                if self.running.is_empty() {
+                    self.running = Vec::new();
+                }
+                return Poll::Ready(done);
+            }
+        }
+        Poll::Pending
+    }
+}
+
+async fn run(operation: Operation, node: Arc<Node>, outbox: Arc<Outbox>) -> (Ticket, Outcome) {
+    let Operation { ticket, work } = operation;
+    let outcome = match work {
+        Work::Join { topic, since } => {
+            let reply = |standing: Standing| Reply::Subscribed {
+                topic: topic.clone(),
+                position: standing.position,
+                recovered: standing.recovered,
+                snapshot: standing.snapshot,
+            };
+            let joined = node
+                .hub
+                .join(&outbox, &topic, since, ticket.id.as_ref(), reply)
+                .await;
+            Outcome::Joined(joined)
+        }
+        Work::Publish { topic, draft } => {
+            let published = node.backend.broker.publish(&topic, draft).await;
+            Outcome::Replied(match published {
+                Ok(published) => Reply::Published {
+                    position: published.position,
+                },
+                Err(error) => Reply::Failed(error.into()),
+            })
+        }
+        Work::History { topic, from, limit } => {
+            Outcome::Replied(history(&node, &topic, from, limit, outbox.limit() / 2).await)
+        }
+        Work::Submit { draft, follow } => {
+            let result = node.backend.jobs.submit(*draft).await.map_err(Failure::from);
+            Outcome::Submitted { result, follow }
+        }
+        Work::Follow {
+            topic,
+            since,
+            submitted,
+        } => {
+            let reply = |standing: Standing| as_of(&submitted, standing);
+            let joined = node
+                .hub
+                .join(&outbox, &topic, Some(since), ticket.id.as_ref(), reply)
+                .await;
+            Outcome::Followed { joined, submitted }
+        }
+    };
+    (ticket, outcome)
+}
+
+/// The reply to a submit whose follower begins at `standing`. Nearly always where the submit was; if the
+/// log does not lead on from there, where the job is now.
+fn as_of(submitted: &Reply, standing: Standing) -> Reply {
+    let mut reply = submitted.clone();
+    if standing.recovered == Some(false)
+        && let Reply::Submitted { job, position, .. } = &mut reply
+        && let (Some(now), Some(Snapshot::Job(record))) = (standing.position, standing.snapshot)
+        && let Ok(record) = record_of(record.as_str())
+    {
+        **job = record;
+        *position = now;
+    }
+    reply
+}
+
+fn record_of(text: &str) -> Result<JobRecord, serde_json::Error> {
+    serde_json::from_str(text)
+}
+
+/// At most `budget` bytes of publications, so that one answer does not fill the outbox.
+async fn history(node: &Node, topic: &Topic, from: From, limit: usize, budget: usize) -> Reply {
+    let mut page = match node.backend.broker.read(topic, from, limit).await {
+        Ok(page) => page,
+        Err(error) => return Reply::Failed(error.into()),
+    };
+    let mut left = budget;
+    let mut fits = |size: usize| {
+        let fitting = size <= left;
+        left = left.saturating_sub(size);
+        fitting
+    };
+    let size = |publication: &Arc<_>| crate::hub::size(publication);
+    match from {
+        From::After(_) => {
+            let count = page.publications.iter().take_while(|one| fits(size(one))).count();
+            page.publications.truncate(count);
+        }
+        // The newest ones are wanted.
+        From::Newest | From::Now => {
+            let count = page
+                .publications
+                .iter()
+                .rev()
+                .take_while(|one| fits(size(one)))
+                .count();
+            page.publications.drain(..page.publications.len() - count);
+        }
+    }
+    let asked = matches!(from, From::After(_));
+    Reply::History {
+        position: page.top,
+        publications: page.publications,
+        complete: page.lost.is_none() && (page.top.is_some() || !asked),
+    }
+}

@@ -1,0 +1,5 @@
+mod delivery;
+mod ending;
+mod harness;
+mod jobs;
+mod rules;

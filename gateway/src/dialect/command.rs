@@ -1,0 +1,121 @@
+//! What clients ask for, whatever they speak.
+
+use std::fmt;
+
+use thiserror::Error;
+use tidegate_shared::code::ErrorCode;
+use tidegate_shared::job::Priority;
+use tidegate_shared::json::RawJson;
+use tidegate_shared::name::{IdempotencyKey, JobType, QueueName};
+use tidegate_shared::position::Since;
+use tidegate_shared::topic::Topic;
+
+use super::Failure;
+
+/// A command and the id under which its client wants the answer.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Request {
+    pub id: Option<RequestId>,
+    pub command: Command,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub enum Command {
+    Subscribe {
+        topic: Topic,
+        since: Option<Since>,
+    },
+    Unsubscribe {
+        topic: Topic,
+    },
+    Publish {
+        topic: Topic,
+        data: RawJson,
+        key: Option<IdempotencyKey>,
+    },
+    History {
+        topic: Topic,
+        since: Option<Since>,
+        /// Absent: the default.
+        limit: Option<u64>,
+    },
+    Submit(Box<JobRequest>),
+    Ping,
+}
+
+impl Command {
+    /// Its name in metrics.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Subscribe { .. } => "subscribe",
+            Self::Unsubscribe { .. } => "unsubscribe",
+            Self::Publish { .. } => "publish",
+            Self::History { .. } => "history",
+            Self::Submit(_) => "submit",
+            Self::Ping => "ping",
+        }
+    }
+}
+
+/// A job as a client describes it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct JobRequest {
+    pub kind: JobType,
+    pub data: RawJson,
+    pub queue: Option<QueueName>,
+    pub key: Option<IdempotencyKey>,
+    pub priority: Priority,
+    /// The client wants the job's updates.
+    pub follow: bool,
+}
+
+/// A client's own name for one of its requests, handed back as it was spelled.
+#[derive(Clone, PartialEq, Eq)]
+pub struct RequestId(Box<str>);
+
+impl RequestId {
+    /// Longest id, in bytes.
+    pub const LIMIT: usize = 64;
+
+    /// `spelling` is what the dialect will write again, quotes and escapes included.
+    pub fn new(spelling: &str) -> Self {
+        Self(spelling.into())
+    }
+
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for RequestId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// Why a message is not a command.
+#[derive(Debug, Clone, PartialEq, Error)]
+pub enum DecodeError {
+    /// Breaks the dialect's rules. Many in a row end the connection.
+    #[error("{}", failure.message)]
+    Rubbish { id: Option<RequestId>, failure: Failure },
+    /// A fair question that this version cannot answer.
+    #[error("{}", failure.message)]
+    Unsupported { id: Option<RequestId>, failure: Failure },
+}
+
+impl DecodeError {
+    pub fn rubbish(id: Option<RequestId>, message: impl Into<String>) -> Self {
+        Self::Rubbish {
+            id,
+            failure: Failure::new(ErrorCode::BadRequest, message),
+        }
+    }
+
+    pub fn unsupported(id: Option<RequestId>, message: impl Into<String>) -> Self {
+        Self::Unsupported {
+            id,
+            failure: Failure::new(ErrorCode::BadRequest, message),
+        }
+    }
+}

@@ -1,0 +1,189 @@
+//! Replies and pushes as JSON. Field order and presence are fixed.
+
+use tidegate_shared::position::Position;
+use tidegate_shared::publication::{Body, Publication, Snapshot};
+
+use super::json::{Object, string};
+use crate::dialect::{Failure, Push, Reply, RequestId};
+
+pub(super) fn reply(id: Option<&RequestId>, reply: &Reply, out: &mut Vec<u8>) {
+    let kind = match reply {
+        Reply::Subscribed { .. } => "subscribed",
+        Reply::Unsubscribed { .. } => "unsubscribed",
+        Reply::Published { .. } => "published",
+        Reply::History { .. } => "history",
+        Reply::Submitted { .. } => "submitted",
+        Reply::Pong => "pong",
+        Reply::Failed(_) => "error",
+    };
+    let mut object = Object::typed(out, kind);
+    if let Some(id) = id {
+        object.field("id").extend_from_slice(id.as_str().as_bytes());
+    }
+    match reply {
+        Reply::Subscribed {
+            topic,
+            position,
+            recovered,
+            snapshot,
+        } => {
+            object.text("topic", topic.as_str());
+            write_position(&mut object, position.as_ref());
+            if let Some(recovered) = recovered {
+                object.boolean("recovered", *recovered);
+            }
+            write_snapshot(&mut object, snapshot.as_ref());
+        }
+        Reply::Unsubscribed { topic } => object.text("topic", topic.as_str()),
+        Reply::Published { position } => write_position(&mut object, position.as_ref()),
+        Reply::History {
+            position,
+            publications,
+            complete,
+        } => {
+            write_position(&mut object, position.as_ref());
+            let list = object.field("publications");
+            list.push(b'[');
+            for (index, one) in publications.iter().enumerate() {
+                if index > 0 {
+                    list.push(b',');
+                }
+                publication(one, list);
+            }
+            list.push(b']');
+            object.boolean("complete", *complete);
+        }
+        Reply::Submitted { job, topic, position } => {
+            object.value("job", job);
+            object.text("topic", topic.as_str());
+            write_position(&mut object, Some(position));
+        }
+        Reply::Pong => {}
+        Reply::Failed(failure) => write_failure(&mut object, failure),
+    }
+    object.end();
+}
+
+pub(super) fn push(push: &Push<'_>, out: &mut Vec<u8>) {
+    match push {
+        Push::Welcome(welcome) => {
+            let mut object = Object::typed(out, "welcome");
+            object.text("session", &welcome.session.to_string());
+            object.text("node", welcome.node.as_str());
+            object.value("user", &welcome.user);
+            object.number("ping_ms", milliseconds(welcome.ping));
+            object.text("version", welcome.version);
+            object.end();
+        }
+        Push::Lagged { topic, from, to } => {
+            let mut object = Object::typed(out, "lagged");
+            object.text("topic", topic.as_str());
+            object.number("from", *from);
+            object.number("to", *to);
+            object.end();
+        }
+        Push::Reset {
+            topic,
+            position,
+            snapshot,
+            reason,
+        } => {
+            let mut object = Object::typed(out, "reset");
+            object.text("topic", topic.as_str());
+            write_position(&mut object, Some(position));
+            write_snapshot(&mut object, *snapshot);
+            object.text("reason", reason.name());
+            object.end();
+        }
+        Push::GoAway(goodbye) => {
+            let mut object = Object::typed(out, "goaway");
+            object.text("reason", goodbye.reason);
+            object.number("reconnect_after_ms", milliseconds(goodbye.reconnect_after));
+            object.end();
+        }
+        Push::Failed(failure) => {
+            let mut object = Object::typed(out, "error");
+            write_failure(&mut object, failure);
+            object.end();
+        }
+    }
+}
+
+pub(super) fn publication(publication: &Publication, out: &mut Vec<u8>) {
+    let kind = match &publication.body {
+        Body::Message { .. } => "message",
+        Body::Set { .. } => "set",
+        Body::Remove { .. } => "remove",
+        Body::Job { .. } => "job",
+    };
+    let mut object = Object::typed(out, kind);
+    object.text("topic", publication.topic.as_str());
+    match &publication.body {
+        Body::Message { data, event } => {
+            object.raw("data", data);
+            write_place(&mut object, publication);
+            if let Some(event) = event {
+                object.text("event", event.as_str());
+            }
+            object.number("time", publication.time_ms);
+        }
+        Body::Set { key, value } => {
+            object.text("key", key.as_str());
+            object.raw("value", value);
+            write_place(&mut object, publication);
+        }
+        Body::Remove { key, expired } => {
+            object.text("key", key.as_str());
+            write_place(&mut object, publication);
+            if *expired {
+                object.boolean("expired", true);
+            }
+        }
+        Body::Job { record } => {
+            write_place(&mut object, publication);
+            object.raw("job", record);
+        }
+    }
+    object.end();
+}
+
+fn write_place(object: &mut Object<'_>, publication: &Publication) {
+    if let Some(place) = &publication.place {
+        object.number("offset", place.position.offset);
+        object.text("tag", place.position.tag.as_str());
+    }
+}
+
+fn write_position(object: &mut Object<'_>, position: Option<&Position>) {
+    if let Some(position) = position {
+        object.text("epoch", position.epoch.as_str());
+        object.number("offset", position.offset);
+        object.text("tag", position.tag.as_str());
+    }
+}
+
+fn write_snapshot(object: &mut Object<'_>, snapshot: Option<&Snapshot>) {
+    match snapshot {
+        None => {}
+        Some(Snapshot::Job(record)) => object.raw("snapshot", record),
+        Some(Snapshot::State(map)) => {
+            let mut state = Object::begin(object.field("snapshot"));
+            for (key, value) in map {
+                state
+                    .foreign_field(key.as_str())
+                    .extend_from_slice(value.as_bytes());
+            }
+            state.end();
+        }
+    }
+}
+
+fn write_failure(object: &mut Object<'_>, failure: &Failure) {
+    object.number("code", failure.code.number().into());
+    string(&failure.message, object.field("message"));
+    object.boolean("temporary", failure.code.is_temporary());
+}
+
+fn milliseconds(duration: std::time::Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}

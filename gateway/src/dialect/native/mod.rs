@@ -1,0 +1,40 @@
+//! The native dialect: one JSON object for each message, `action` on the way in, `type` on the way out.
+//! Its shapes are a contract with clients; the snapshots beside the tests show all of them.
+
+mod decode;
+mod encode;
+mod json;
+#[cfg(test)]
+mod tests;
+
+use bytes::Bytes;
+use tidegate_shared::publication::Publication;
+
+use super::{DecodeError, Dialect, Push, Reply, Request, RequestId};
+
+#[derive(Debug)]
+pub struct Native;
+
+impl Dialect for Native {
+    fn name(&self) -> &'static str {
+        "native"
+    }
+
+    fn decode(&self, message: &Bytes) -> Result<Request, DecodeError> {
+        decode::request(message)
+    }
+
+    fn encode_reply(&self, id: Option<&RequestId>, reply: &Reply, out: &mut Vec<u8>) {
+        if id.is_some() || reply.is_always_sent() {
+            encode::reply(id, reply, out);
+        }
+    }
+
+    fn encode_push(&self, push: &Push<'_>, out: &mut Vec<u8>) {
+        encode::push(push, out);
+    }
+
+    fn encode_publication(&self, publication: &Publication, out: &mut Vec<u8>) {
+        encode::publication(publication, out);
+    }
+}

@@ -1,0 +1,77 @@
+//! Answers to commands.
+
+use std::sync::Arc;
+
+use tidegate_shared::broker::BrokerError;
+use tidegate_shared::code::ErrorCode;
+use tidegate_shared::job::{JobError, JobRecord};
+use tidegate_shared::position::Position;
+use tidegate_shared::publication::{Publication, Snapshot};
+use tidegate_shared::topic::Topic;
+
+/// The one answer to a command.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Reply {
+    Subscribed {
+        topic: Topic,
+        /// Absent on topics without a log.
+        position: Option<Position>,
+        /// Only if the command named a position.
+        recovered: Option<bool>,
+        snapshot: Option<Snapshot>,
+    },
+    Unsubscribed {
+        topic: Topic,
+    },
+    Published {
+        position: Option<Position>,
+    },
+    History {
+        position: Option<Position>,
+        publications: Vec<Arc<Publication>>,
+        /// The log reaches back to the position the command named.
+        complete: bool,
+    },
+    Submitted {
+        job: Box<JobRecord>,
+        topic: Topic,
+        position: Position,
+    },
+    Pong,
+    Failed(Failure),
+}
+
+impl Reply {
+    /// Whether it is sent even if the command carried no id.
+    pub fn is_always_sent(&self) -> bool {
+        matches!(self, Self::Failed(_))
+    }
+}
+
+/// Why a command failed, for a program and for a person.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Failure {
+    pub code: ErrorCode,
+    pub message: String,
+}
+
+impl Failure {
+    pub fn new(code: ErrorCode, message: impl Into<String>) -> Self {
+        Self {
+            code,
+            message: message.into(),
+        }
+    }
+}
+
+impl From<BrokerError> for Failure {
+    fn from(error: BrokerError) -> Self {
+        Self::new(error.code(), error.to_string())
+    }
+}
+
+impl From<JobError> for Failure {
+    fn from(error: JobError) -> Self {
+        Self::new(error.code(), error.to_string())
+    }
+}

@@ -1,0 +1,129 @@
+//! Who listens to what on this node, and the way of a publication from the broker to its subscribers.
+//!
+//! What subscribers are promised: the offsets they are handed are contiguous, or they are told which
+//! they missed. Locks are held for as long as it takes to fill outboxes, never across an await.
+
+mod attach;
+mod delivery;
+mod entry;
+mod events;
+mod feed;
+mod join;
+mod metrics;
+mod repair;
+mod shard;
+mod subscribers;
+
+use std::hash::BuildHasher;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use hashbrown::DefaultHashBuilder;
+use parking_lot::Mutex;
+use prometheus::Registry;
+use tidegate_shared::broker::{Broker, BrokerEvents};
+use tidegate_shared::config::Config;
+use tidegate_shared::topic::Topic;
+use tokio_util::sync::CancellationToken;
+
+use crate::outbox;
+
+pub(crate) use feed::size;
+pub(crate) use join::Standing;
+
+const SHARDS: usize = 64;
+/// How often idle topics and failed repairs are looked after.
+const SWEEP: Duration = Duration::from_secs(1);
+
+/// Cheap to clone.
+#[derive(Clone)]
+pub struct Hub {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    shards: Box<[Mutex<shard::Shard>]>,
+    hasher: DefaultHashBuilder,
+    config: Arc<Config>,
+    broker: Arc<dyn Broker>,
+    repairs: repair::Repairs,
+    metrics: Metrics,
+}
+
+struct Metrics {
+    hub: metrics::HubMetrics,
+    outbox: outbox::Metrics,
+}
+
+impl Hub {
+    pub(crate) fn new(
+        config: Arc<Config>,
+        broker: Arc<dyn Broker>,
+        outbox: outbox::Metrics,
+        registry: &Registry,
+    ) -> Result<Self, prometheus::Error> {
+        let hub = metrics::HubMetrics::register(registry)?;
+        let shards = (0..SHARDS)
+            .map(|_| Mutex::new(shard::Shard::new(hub.topics.clone())))
+            .collect();
+        Ok(Self {
+            inner: Arc::new(Inner {
+                shards,
+                hasher: DefaultHashBuilder::default(),
+                config,
+                broker,
+                repairs: repair::Repairs::default(),
+                metrics: Metrics { hub, outbox },
+            }),
+        })
+    }
+
+    /// Hears the broker and keeps house until `stop`.
+    pub(crate) fn start(&self, events: BrokerEvents, stop: CancellationToken) {
+        tokio::spawn(events::run(self.clone(), events, stop.clone()));
+        tokio::spawn(self.clone().keep_house(stop));
+    }
+
+    async fn keep_house(self, stop: CancellationToken) {
+        while stop
+            .run_until_cancelled(tokio::time::sleep(SWEEP))
+            .await
+            .is_some()
+        {
+            self.retry_repairs();
+            self.sweep(Instant::now()).await;
+        }
+    }
+
+    fn shard(&self, topic: &Topic) -> &Mutex<shard::Shard> {
+        let hash = self.inner.hasher.hash_one(topic);
+        let index = usize::try_from(hash % SHARDS as u64).unwrap_or(0);
+        &self.inner.shards[index]
+    }
+
+    fn shards(&self) -> &[Mutex<shard::Shard>] {
+        &self.inner.shards
+    }
+
+    fn config(&self) -> &Config {
+        &self.inner.config
+    }
+
+    fn broker(&self) -> &dyn Broker {
+        &*self.inner.broker
+    }
+
+    fn repairs(&self) -> &repair::Repairs {
+        &self.inner.repairs
+    }
+
+    fn metrics(&self) -> &Metrics {
+        &self.inner.metrics
+    }
+}
+
+impl std::fmt::Debug for Hub {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Hub").finish_non_exhaustive()
+    }
+}

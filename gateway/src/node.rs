@@ -1,0 +1,177 @@
+//! One gateway node: its identity, its backend, its hub and its connections.
+//!
+//! What a connection needs of its node is here; sockets and HTTP are not.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use parking_lot::Mutex;
+use prometheus::Registry;
+use rand::Rng;
+use thiserror::Error;
+use tidegate_shared::backend::Backend;
+use tidegate_shared::code::CloseCode;
+use tidegate_shared::config::Config;
+use tidegate_shared::name::{NameError, NodeId};
+use tokio::sync::Notify;
+use tokio_util::sync::{CancellationToken, DropGuard};
+
+use crate::connection;
+use crate::dialect::Goodbye;
+use crate::hub::Hub;
+use crate::outbox::{self, Ending, Outbox, OutboxSet};
+
+/// Clients are told to come back spread over this time for each client, so that they don't come at once.
+const SPREAD: Duration = Duration::from_millis(20);
+/// But never later than this.
+const SPREAD_LIMIT: Duration = Duration::from_secs(30);
+
+#[derive(Debug)]
+pub struct Node {
+    pub id: NodeId,
+    pub config: Arc<Config>,
+    pub backend: Backend,
+    pub hub: Hub,
+    pub(crate) connection_metrics: connection::Metrics,
+    pub(crate) outbox_metrics: outbox::Metrics,
+    connections: Mutex<OutboxSet>,
+    /// Told whenever the last connection ends.
+    emptied: Notify,
+    shutdown: CancellationToken,
+    /// Ends the hub's tasks with the node.
+    _tasks: DropGuard,
+}
+
+#[derive(Debug, Error)]
+pub enum StartError {
+    #[error("the backend's events are taken: each node needs a broker of its own")]
+    EventsTaken,
+    #[error("this node cannot be named: {0}")]
+    Name(#[from] NameError),
+    #[error("a metric cannot be registered: {0}")]
+    Metrics(#[from] prometheus::Error),
+}
+
+impl Node {
+    /// Starts what the node does by itself. On `shutdown` it tells its clients to go elsewhere and
+    /// closes their connections; see [`Node::emptied`].
+    pub fn start(
+        config: Arc<Config>,
+        backend: Backend,
+        registry: &Registry,
+        shutdown: CancellationToken,
+    ) -> Result<Arc<Self>, StartError> {
+        let outbox_metrics = outbox::Metrics::register(registry)?;
+        let hub = Hub::new(
+            config.clone(),
+            backend.broker.clone(),
+            outbox_metrics.clone(),
+            registry,
+        )?;
+        let connection_metrics = connection::Metrics::register(registry)?;
+        let events = backend.broker.events().ok_or(StartError::EventsTaken)?;
+        let tasks = CancellationToken::new();
+        hub.start(events, tasks.clone());
+        let node = Arc::new(Self {
+            id: node_id(&host_name())?,
+            config,
+            backend,
+            hub,
+            connection_metrics,
+            outbox_metrics,
+            connections: Mutex::default(),
+            emptied: Notify::new(),
+            shutdown: shutdown.clone(),
+            _tasks: tasks.drop_guard(),
+        });
+        let leaving = Arc::downgrade(&node);
+        tokio::spawn(async move {
+            shutdown.cancelled().await;
+            if let Some(node) = leaving.upgrade() {
+                node.send_away();
+            }
+        });
+        Ok(node)
+    }
+
+    /// How many clients are connected.
+    pub fn connections(&self) -> usize {
+        self.connections.lock().len()
+    }
+
+    /// Resolves when no client is connected any more.
+    pub async fn emptied(&self) {
+        loop {
+            let emptied = self.emptied.notified();
+            if self.connections.lock().is_empty() {
+                return;
+            }
+            emptied.await;
+        }
+    }
+
+    pub(crate) fn enter(&self, outbox: &Arc<Outbox>) {
+        self.connections.lock().insert(outbox.clone());
+        // Checked after the insertion: either this sees the shutdown, or the shutdown sees it.
+        if self.shutdown.is_cancelled() {
+            outbox.end(goodbye(0));
+        }
+    }
+
+    pub(crate) fn leave(&self, outbox: &Arc<Outbox>) {
+        let mut connections = self.connections.lock();
+        connections.remove(outbox);
+        if connections.is_empty() {
+            self.emptied.notify_waiters();
+        }
+    }
+
+    fn send_away(&self) {
+        let connections: Vec<Arc<Outbox>> = self.connections.lock().iter().cloned().collect();
+        for outbox in &connections {
+            outbox.end(goodbye(connections.len()));
+        }
+    }
+}
+
+/// What one of so many clients is told at the node's end.
+fn goodbye(clients: usize) -> Ending {
+    let clients = u32::try_from(clients).unwrap_or(u32::MAX);
+    let spread = SPREAD.saturating_mul(clients).min(SPREAD_LIMIT);
+    Ending::Orderly {
+        code: CloseCode::ServiceRestart,
+        goodbye: Some(Goodbye {
+            reason: "shutdown",
+            reconnect_after: spread.mul_f64(rand::random()),
+        }),
+    }
+}
+
+/// Unique among the nodes that run: host name and a random part.
+fn node_id(host: &str) -> Result<NodeId, NameError> {
+    const HOST: usize = 64;
+    let plain: String = host
+        .chars()
+        .filter(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-'))
+        .take(HOST)
+        .collect();
+    let random: u32 = rand::rng().random();
+    NodeId::parse(&format!("{plain}-{random:08x}"))
+}
+
+fn host_name() -> String {
+    rustix::system::uname().nodename().to_string_lossy().into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_node_id_is_valid_whatever_the_host_is_called() {
+        for host in ["web-1.example.com", "", "größe {x}", &"h".repeat(300)] {
+            let id = node_id(host).expect("valid");
+            assert_ne!(Ok(id), node_id(host), "two processes on {host}");
+        }
+    }
+}

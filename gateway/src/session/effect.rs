@@ -1,0 +1,106 @@
+//! What a session wants done, and what it is told when it is done.
+
+use tidegate_shared::broker::{Draft, From};
+use tidegate_shared::code::CloseCode;
+use tidegate_shared::job::{JobDraft, Submitted};
+use tidegate_shared::position::Since;
+use tidegate_shared::topic::Topic;
+
+use crate::dialect::{Failure, Reply, RequestId};
+
+#[derive(Debug, PartialEq)]
+pub(crate) enum Effect {
+    /// Answer a command.
+    Reply {
+        action: &'static str,
+        id: Option<RequestId>,
+        reply: Reply,
+    },
+    /// A command has been answered elsewhere; only to be counted.
+    Answered { action: &'static str },
+    /// Tell the client of a failure that answers no command.
+    Tell(Failure),
+    /// Run this; hand its outcome to [`Session::on_done`](super::Session::on_done).
+    Start(Box<Operation>),
+    /// End the subscription to this topic.
+    Leave(Topic),
+    /// Send a ping.
+    Ping,
+    /// Send what waits, then close.
+    Close(CloseCode),
+    /// Nobody is there any more.
+    Abandon,
+}
+
+impl Effect {
+    pub(super) fn reply(action: &'static str, id: Option<RequestId>, reply: Reply) -> Self {
+        Self::Reply { action, id, reply }
+    }
+}
+
+/// Something that takes time.
+#[derive(Debug)]
+pub(crate) struct Operation {
+    pub(crate) ticket: Ticket,
+    pub(crate) work: Work,
+}
+
+/// Only for tests, which compare effects: operations are told apart by what they answer.
+impl PartialEq for Operation {
+    fn eq(&self, other: &Self) -> bool {
+        self.ticket == other.ticket
+    }
+}
+
+/// The command that an operation belongs to.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Ticket {
+    pub(crate) id: Option<RequestId>,
+    pub(crate) action: &'static str,
+    /// Whose lane it is in.
+    pub(crate) topic: Option<Topic>,
+}
+
+#[derive(Debug)]
+pub(crate) enum Work {
+    /// Subscribe, and put the reply and what was missed into the outbox.
+    Join {
+        topic: Topic,
+        since: Option<Since>,
+    },
+    Publish {
+        topic: Topic,
+        draft: Draft,
+    },
+    History {
+        topic: Topic,
+        from: From,
+        limit: usize,
+    },
+    Submit {
+        draft: Box<JobDraft>,
+        follow: bool,
+    },
+    /// Subscribe to the topic of a job that was submitted, and put `submitted` into the outbox before
+    /// what follows.
+    Follow {
+        topic: Topic,
+        since: Since,
+        submitted: Reply,
+    },
+}
+
+#[derive(Debug)]
+pub(crate) enum Outcome {
+    Replied(Reply),
+    /// The reply is on its way if it went well.
+    Joined(Result<(), Failure>),
+    Followed {
+        joined: Result<(), Failure>,
+        submitted: Reply,
+    },
+    Submitted {
+        result: Result<Submitted, Failure>,
+        follow: bool,
+    },
+}

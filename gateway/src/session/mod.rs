@@ -1,0 +1,364 @@
+//! What a client has asked for and what it may ask for next: a state machine without sockets, clocks or
+//! tasks. Commands, outcomes and times go in, [`Effect`]s come out.
+//!
+//! Commands on one topic take effect in the order they were sent: each topic with a command under way
+//! has a lane, in which the next ones wait. Commands on different topics, and jobs, overtake each other.
+
+mod effect;
+mod heartbeat;
+mod lane;
+mod refuse;
+#[cfg(test)]
+mod tests;
+
+pub(crate) use effect::{Effect, Operation, Outcome, Ticket, Work};
+
+use std::sync::Arc;
+
+use hashbrown::HashSet;
+use tidegate_shared::broker::{Draft, From, READ_LIMIT};
+use tidegate_shared::code::{CloseCode, ErrorCode};
+use tidegate_shared::config::Config;
+use tidegate_shared::job::{JobDraft, JobId};
+use tidegate_shared::name::QueueName;
+use tidegate_shared::position::Since;
+use tidegate_shared::publication::Body;
+use tidegate_shared::topic::Topic;
+use tokio::time::Instant;
+
+use crate::dialect::{Command, DecodeError, Failure, JobRequest, Reply, Request, RequestId};
+use heartbeat::Heartbeat;
+use lane::{Lanes, Waiting};
+
+/// Commands of one connection that run or wait. When it is reached nothing more is read from it.
+pub(crate) const COMMANDS: u16 = 64;
+/// Messages in a row that are no commands, before the connection is closed.
+const RUBBISH: u8 = 10;
+/// Publications of a `history` that does not say how many.
+const HISTORY: u64 = 100;
+
+#[derive(Debug)]
+pub(crate) struct Session {
+    config: Arc<Config>,
+    subscriptions: HashSet<Topic>,
+    /// Subscriptions that are being made.
+    joining: u16,
+    lanes: Lanes,
+    /// Commands that run or wait.
+    commands: u16,
+    rubbish: u8,
+    heartbeat: Heartbeat,
+}
+
+impl Session {
+    /// `jitter` from 0 to 1 spreads the pings of many sessions over the interval.
+    pub(crate) fn new(config: Arc<Config>, now: Instant, jitter: f64) -> Self {
+        let heartbeat = Heartbeat::new(config.limits.ping, now, jitter);
+        Self {
+            config,
+            subscriptions: HashSet::new(),
+            joining: 0,
+            lanes: Lanes::default(),
+            commands: 0,
+            rubbish: 0,
+            heartbeat,
+        }
+    }
+
+    /// Whether another command may come.
+    pub(crate) fn is_ready(&self) -> bool {
+        self.commands < COMMANDS
+    }
+
+    pub(crate) fn subscriptions(&self) -> impl Iterator<Item = &Topic> {
+        self.subscriptions.iter()
+    }
+
+    /// When [`Session::on_tick`] is to be called next.
+    pub(crate) fn deadline(&self) -> Instant {
+        self.heartbeat.deadline()
+    }
+
+    pub(crate) fn on_tick(&mut self, now: Instant) -> Vec<Effect> {
+        self.heartbeat
+            .on_tick(now, &self.config.limits)
+            .into_iter()
+            .collect()
+    }
+
+    /// The client has sent something, whatever it was: it is alive.
+    pub(crate) fn on_sign_of_life(&mut self) {
+        self.heartbeat.on_sign_of_life();
+    }
+
+    pub(crate) fn on_command(&mut self, request: Request) -> Vec<Effect> {
+        self.rubbish = 0;
+        let mut effects = Vec::new();
+        let Request { id, command } = request;
+        match command {
+            Command::Ping => effects.push(Effect::reply("ping", id, Reply::Pong)),
+            Command::Submit(job) => self.submit(id, *job, &mut effects),
+            Command::Subscribe { ref topic, .. }
+            | Command::Unsubscribe { ref topic }
+            | Command::Publish { ref topic, .. }
+            | Command::History { ref topic, .. } => {
+                let topic = topic.clone();
+                self.commands += 1;
+                self.enter(topic, Waiting::Command { id, command }, &mut effects);
+            }
+        }
+        effects
+    }
+
+    /// A message that is no command.
+    pub(crate) fn on_rubbish(&mut self, error: DecodeError) -> Vec<Effect> {
+        let (id, failure) = match error {
+            DecodeError::Rubbish { id, failure } => {
+                self.rubbish += 1;
+                (id, failure)
+            }
+            DecodeError::Unsupported { id, failure } => (id, failure),
+        };
+        let mut effects = vec![Effect::reply("invalid", id, Reply::Failed(failure))];
+        if self.rubbish >= RUBBISH {
+            effects.push(Effect::Close(CloseCode::BadRequest));
+        }
+        effects
+    }
+
+    /// An operation has ended.
+    pub(crate) fn on_done(&mut self, ticket: Ticket, outcome: Outcome) -> Vec<Effect> {
+        let mut effects = Vec::new();
+        let Ticket { id, action, topic } = ticket;
+        match outcome {
+            Outcome::Replied(reply) => effects.push(Effect::reply(action, id, reply)),
+            Outcome::Joined(Ok(())) => {
+                self.joining -= 1;
+                self.subscriptions.extend(topic.clone());
+                effects.push(Effect::Answered { action });
+            }
+            Outcome::Joined(Err(failure)) => {
+                self.joining -= 1;
+                effects.push(Effect::reply(action, id, Reply::Failed(failure)));
+            }
+            Outcome::Followed { joined, submitted } => {
+                self.joining -= 1;
+                match joined {
+                    Ok(()) => {
+                        self.subscriptions.extend(topic.clone());
+                        effects.push(Effect::Answered { action });
+                    }
+                    Err(failure) => {
+                        effects.push(Effect::reply(action, id, submitted));
+                        effects.push(Effect::Tell(refuse::not_followed(&failure)));
+                    }
+                }
+            }
+            Outcome::Submitted { result, follow } => {
+                self.submitted(id, result, follow, &mut effects);
+                return effects;
+            }
+        }
+        self.commands -= 1;
+        if let Some(topic) = topic {
+            self.next(&topic, &mut effects);
+        }
+        effects
+    }
+
+    /// Begins a command, or lets it wait for those on the same topic.
+    fn enter(&mut self, topic: Topic, waiting: Waiting, effects: &mut Vec<Effect>) {
+        let Some(waiting) = self.lanes.enter(&topic, waiting) else {
+            return;
+        };
+        if self.begin(&topic, waiting, effects) {
+            self.lanes.occupy(topic);
+        }
+    }
+
+    /// Begins what waits on a topic, until something takes time.
+    fn next(&mut self, topic: &Topic, effects: &mut Vec<Effect>) {
+        while let Some(waiting) = self.lanes.next(topic) {
+            if self.begin(topic, waiting, effects) {
+                return;
+            }
+        }
+        self.lanes.free(topic);
+    }
+
+    /// Whether it takes time: then an operation has been started.
+    fn begin(&mut self, topic: &Topic, waiting: Waiting, effects: &mut Vec<Effect>) -> bool {
+        let (id, action, begun) = match waiting {
+            Waiting::Command { id, command } => {
+                let action = command.name();
+                (id, action, self.begin_command(topic, command))
+            }
+            Waiting::Follow { id, submitted, since } => {
+                (id, "submit", self.begin_follow(topic, submitted, since))
+            }
+        };
+        match begun {
+            Begun::Takes(work) => {
+                let ticket = Ticket {
+                    id,
+                    action,
+                    topic: Some(topic.clone()),
+                };
+                effects.push(Effect::Start(Box::new(Operation { ticket, work })));
+                true
+            }
+            Begun::Answered(reply) => {
+                if matches!(reply, Reply::Unsubscribed { .. }) && self.subscriptions.remove(topic) {
+                    if self.subscriptions.is_empty() {
+                        self.subscriptions = HashSet::new();
+                    }
+                    effects.push(Effect::Leave(topic.clone()));
+                }
+                self.commands -= 1;
+                effects.push(Effect::reply(action, id, reply));
+                false
+            }
+        }
+    }
+
+    fn begin_command(&mut self, topic: &Topic, command: Command) -> Begun {
+        let refused = refuse::command(&self.config, topic, &command);
+        if let Err(failure) = refused {
+            return Begun::Answered(Reply::Failed(failure));
+        }
+        let topic = topic.clone();
+        match command {
+            Command::Subscribe { since, .. } => {
+                if self.subscriptions.contains(&topic) {
+                    return Begun::Answered(Reply::Failed(Failure::new(
+                        ErrorCode::AlreadySubscribed,
+                        format!("this connection is subscribed to {topic} already"),
+                    )));
+                }
+                if let Err(failure) = self.check_room() {
+                    return Begun::Answered(Reply::Failed(failure));
+                }
+                self.joining += 1;
+                Begun::Takes(Work::Join { topic, since })
+            }
+            Command::Unsubscribe { .. } => Begun::Answered(Reply::Unsubscribed { topic }),
+            Command::Publish { data, key, .. } => {
+                let mut draft = Draft::new(Body::Message { data, event: None });
+                draft.key = key;
+                Begun::Takes(Work::Publish { topic, draft })
+            }
+            Command::History { since, limit, .. } => Begun::Takes(Work::History {
+                topic,
+                from: since.map_or(From::Newest, From::After),
+                limit: usize::try_from(limit.unwrap_or(HISTORY))
+                    .map_or(READ_LIMIT, |limit| limit.min(READ_LIMIT)),
+            }),
+            // These have no topic, so they never get here.
+            Command::Ping | Command::Submit(_) => Begun::Answered(Reply::Pong),
+        }
+    }
+
+    fn begin_follow(&mut self, topic: &Topic, submitted: Reply, since: Since) -> Begun {
+        // The room that the submit took is given back, or used.
+        if self.subscriptions.contains(topic) {
+            self.joining -= 1;
+            return Begun::Answered(submitted);
+        }
+        Begun::Takes(Work::Follow {
+            topic: topic.clone(),
+            since,
+            submitted,
+        })
+    }
+
+    fn submit(&mut self, id: Option<RequestId>, job: JobRequest, effects: &mut Vec<Effect>) {
+        let refused = refuse::job(&self.config, &job)
+            .and_then(|()| if job.follow { self.check_room() } else { Ok(()) });
+        if let Err(failure) = refused {
+            effects.push(Effect::reply("submit", id, Reply::Failed(failure)));
+            return;
+        }
+        let queue = match job.queue.map_or_else(|| QueueName::parse("default"), Ok) {
+            Ok(queue) => queue,
+            Err(error) => {
+                let failure = Failure::new(ErrorCode::Internal, error.to_string());
+                effects.push(Effect::reply("submit", id, Reply::Failed(failure)));
+                return;
+            }
+        };
+        self.commands += 1;
+        self.joining += u16::from(job.follow);
+        let draft = JobDraft {
+            id: JobId::new(&queue),
+            kind: job.kind,
+            data: job.data,
+            key: job.key,
+            priority: job.priority,
+            user: None,
+        };
+        effects.push(Effect::Start(Box::new(Operation {
+            ticket: Ticket {
+                id,
+                action: "submit",
+                topic: None,
+            },
+            work: Work::Submit {
+                draft: Box::new(draft),
+                follow: job.follow,
+            },
+        })));
+    }
+
+    fn submitted(
+        &mut self,
+        id: Option<RequestId>,
+        result: Result<tidegate_shared::job::Submitted, Failure>,
+        follow: bool,
+        effects: &mut Vec<Effect>,
+    ) {
+        let submitted = match result {
+            Ok(submitted) => submitted,
+            Err(failure) => {
+                self.joining -= u16::from(follow);
+                self.commands -= 1;
+                effects.push(Effect::reply("submit", id, Reply::Failed(failure)));
+                return;
+            }
+        };
+        let topic = Topic::of_job(&submitted.record.id);
+        let reply = Reply::Submitted {
+            job: Box::new(submitted.record),
+            topic: topic.clone(),
+            position: submitted.position,
+        };
+        if follow {
+            let waiting = Waiting::Follow {
+                id,
+                submitted: reply,
+                since: submitted.position.into(),
+            };
+            self.enter(topic, waiting, effects);
+        } else {
+            self.commands -= 1;
+            effects.push(Effect::reply("submit", id, reply));
+        }
+    }
+
+    /// Whether there may be one more subscription.
+    fn check_room(&self) -> Result<(), Failure> {
+        let limit = self.config.limits.subscriptions_per_connection;
+        if self.subscriptions.len() + usize::from(self.joining) < limit {
+            return Ok(());
+        }
+        Err(Failure::new(
+            ErrorCode::LimitExceeded,
+            format!("a connection may have {limit} subscriptions: unsubscribe from another topic first"),
+        ))
+    }
+}
+
+/// How a command starts.
+enum Begun {
+    Answered(Reply),
+    Takes(Work),
+}

@@ -1,0 +1,61 @@
+//! What is refused before anybody else is asked.
+
+use tidegate_shared::code::ErrorCode;
+use tidegate_shared::config::Config;
+use tidegate_shared::topic::{Reserved, Topic};
+
+use crate::dialect::{Command, Failure, JobRequest};
+
+pub(super) fn command(config: &Config, topic: &Topic, command: &Command) -> Result<(), Failure> {
+    match command {
+        Command::Publish { data, .. } => {
+            publish(topic)?;
+            size("data", data.size(), config.namespaces.of(topic).max_data)
+        }
+        Command::Subscribe { .. } | Command::History { .. } => match topic.reserved() {
+            Some(Reserved::Nothing) => Err(Failure::new(
+                ErrorCode::UnknownTopic,
+                format!("topic {topic} names nothing that can exist"),
+            )),
+            _ => Ok(()),
+        },
+        Command::Unsubscribe { .. } | Command::Submit(_) | Command::Ping => Ok(()),
+    }
+}
+
+pub(super) fn job(config: &Config, job: &JobRequest) -> Result<(), Failure> {
+    size("job.data", job.data.size(), config.limits.data)
+}
+
+/// The failure to tell when a job was submitted and its updates cannot be had.
+pub(super) fn not_followed(failure: &Failure) -> Failure {
+    Failure::new(
+        failure.code,
+        format!(
+            "the job was submitted but cannot be followed: {}; subscribe to its topic, with its position as `since`",
+            failure.message
+        ),
+    )
+}
+
+fn publish(topic: &Topic) -> Result<(), Failure> {
+    if topic.reserved().is_none() {
+        return Ok(());
+    }
+    Err(Failure::new(
+        ErrorCode::Forbidden,
+        format!(
+            "clients cannot publish to {topic}: the namespaces `job`, `jobs` and `user` are the server's"
+        ),
+    ))
+}
+
+fn size(field: &str, size: usize, limit: usize) -> Result<(), Failure> {
+    if size <= limit {
+        return Ok(());
+    }
+    Err(Failure::new(
+        ErrorCode::PayloadTooLarge,
+        format!("`{field}` has {size} bytes, at most {limit} are allowed"),
+    ))
+}
