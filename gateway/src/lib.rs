@@ -4,13 +4,17 @@
 //! `hub` who listens to what on this node. What flows where is in ARCHITECTURE.md.
 
 mod admin;
+mod capacity;
 pub mod connection;
 pub mod dialect;
 pub mod hub;
+mod listeners;
 pub mod node;
 mod outbox;
 mod run;
 mod session;
 pub mod transport;
 
-pub use run::{Listeners, Options, RunError, run};
+pub use capacity::raise_descriptor_limit;
+pub use listeners::{BindError, Listeners};
+pub use run::{Options, RunError, run};

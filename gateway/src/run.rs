@@ -4,52 +4,69 @@
 //! the binary, `tidegate dev` and the tests start the very same thing. Installs no signal handler and
 //! reads no environment.
 
-use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Router;
 use prometheus::Registry;
 use thiserror::Error;
 use tidegate_shared::backend::Backend;
 use tidegate_shared::config::Config;
+use tidegate_shared::telemetry::Build;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use crate::admin::{self, Health, Lag, LagMetrics};
-use crate::transport::http::{self, Api};
+use crate::capacity;
+use crate::listeners::Listeners;
+use crate::node::{Node, StartError};
+use crate::transport::accept::{self, Settings};
+use crate::transport::http::{self, Api, Gate};
+use crate::transport::ws::{OriginError, Origins};
 
-/// Bound sockets. Clients and operators never share one.
-#[derive(Debug)]
-pub struct Listeners {
-    pub client: TcpListener,
-    /// Probes and metrics; absent where nobody asks for them.
-    pub admin: Option<TcpListener>,
-}
+/// How long requests under way may take once the node is to end.
+const REQUESTS_END: Duration = Duration::from_secs(5);
+/// How long the whole end may take; what is left then is cut. Longer than a client may take to answer
+/// its close frame.
+const END: Duration = Duration::from_secs(8);
+/// Probes and scrapes come one at a time; whoever opens more than this is something else.
+const ADMIN_CONNECTIONS: usize = 64;
 
 /// What is not configuration.
 #[derive(Debug, Default)]
 pub struct Options {
     /// Where the gateway's metrics go, and what `/metrics` shows.
     pub registry: Registry,
-    /// Extra routes of the client port.
+    /// Extra routes of the client port, for paths that are neither an endpoint's nor the API's.
     pub routes: Option<Router>,
     /// Without API keys, `/api` is open to clients on loopback instead of closed.
     pub open_api_on_loopback: bool,
 }
 
-/// Why a gateway could not go on.
+/// Why a gateway could not start or go on.
 #[derive(Debug, Error)]
 pub enum RunError {
+    /// The backend is reached but unfit for use.
     #[error("{0}")]
     Refused(String),
+    #[error(transparent)]
+    Origins(#[from] OriginError),
+    #[error(transparent)]
+    Start(#[from] StartError),
     #[error("a metric cannot be registered: {0}")]
     Metrics(#[from] prometheus::Error),
-    #[error("a listening socket failed: {0}")]
-    Listener(#[from] io::Error),
 }
 
-/// Serves until `shutdown`, then lets go of its clients and returns.
+impl RunError {
+    /// Whether another configuration is all that is needed.
+    pub fn is_configuration(&self) -> bool {
+        matches!(self, Self::Origins(_))
+    }
+}
+
+/// Serves until `shutdown`, then lets go of its clients and returns. The backend ends by being dropped,
+/// after the last request that needed it.
 pub async fn run(
     listeners: Listeners,
     backend: Backend,
@@ -62,33 +79,105 @@ pub async fn run(
         routes,
         open_api_on_loopback,
     } = options;
+    let metrics = accept::Metrics::register(&registry)?;
     let health = Arc::new(Health::register(&registry)?);
-    let lag = Lag::new();
-    let lag_metrics = LagMetrics::register(&registry)?;
+    let lag = Lag::start(LagMetrics::register(&registry)?);
+    Build::register(&registry)?;
+
+    // Whatever ends this function ends what it started.
+    let ending = shutdown.child_token();
+    let _end = ending.clone().drop_guard();
+    let origins = Origins::parse(&config.gateway.allowed_origins)?;
     let link = backend.broker.link();
+    let node = Node::start(config.clone(), backend.clone(), &registry, ending.clone())?;
+    let gate = Arc::new(Gate::new(
+        node,
+        origins,
+        Origins::parse(["*"])?,
+        open_api_on_loopback,
+        metrics.clone(),
+        &registry,
+    )?);
     let api = Arc::new(Api::new(backend, &config, open_api_on_loopback));
-    let client = axum::serve(
-        listeners.client,
-        http::router(api, routes).into_make_service_with_connect_info::<SocketAddr>(),
-    )
-    .with_graceful_shutdown(shutdown.clone().cancelled_owned());
-    let admin = admin::router(Arc::clone(&health), Arc::clone(&lag), registry);
-    let admin = async {
-        match listeners.admin {
-            Some(listener) => axum::serve(listener, admin).await,
-            None => std::future::pending().await,
-        }
+    let settings = Settings {
+        connections: capacity::connections(config.limits.connections),
+        handshake_timeout: config.limits.handshake_timeout,
+        drain: REQUESTS_END,
     };
-    let drain = async {
-        shutdown.cancelled().await;
+    announce(&config, &listeners);
+
+    let admin_end = CancellationToken::new();
+    let _admin_end = admin_end.clone().drop_guard();
+    let admin_port = admin_port(
+        listeners.admin,
+        admin::router(Arc::clone(&health), lag, registry),
+        settings.clone(),
+        admin_end,
+    );
+    let client_port = accept::serve(
+        listeners.client,
+        http::router(&gate, api, routes),
+        settings,
+        metrics,
+        ending.clone(),
+    );
+    let client_port = async {
+        client_port.await;
+        gate.emptied().await;
+    };
+    let drained = async {
+        ending.cancelled().await;
         health.drain();
-        std::future::pending::<()>().await;
+        tokio::time::sleep(END).await;
     };
     tokio::select! {
-        result = client => Ok(result?),
-        result = admin => Ok(result?),
-        why = health.follow(link) => Err(RunError::Refused(why)),
-        () = lag.measure(&lag_metrics) => Ok(()),
-        () = drain => Ok(()),
+        () = client_port => {}
+        () = drained => tracing::warn!(after = ?END, "clients that did not go in time are cut"),
+        why = health.follow(link) => return Err(RunError::Refused(why)),
+        result = admin_port => result?,
+    }
+    Ok(())
+}
+
+/// Serves probes and metrics, never ending before it is dropped: they are looked at during the end, too.
+async fn admin_port(
+    listener: Option<TcpListener>,
+    router: Router,
+    settings: Settings,
+    end: CancellationToken,
+) -> Result<(), prometheus::Error> {
+    if let Some(listener) = listener {
+        let settings = Settings {
+            connections: ADMIN_CONNECTIONS,
+            ..settings
+        };
+        // Its connections are no clients: what they count is shown nowhere.
+        let uncounted = accept::Metrics::register(&Registry::new())?;
+        accept::serve(listener, router, settings, uncounted, end).await;
+    }
+    std::future::pending().await
+}
+
+/// Says in the log where the node is and who may do what there.
+fn announce(config: &Config, listeners: &Listeners) {
+    let place = |listener: &TcpListener| {
+        listener
+            .local_addr()
+            .map(|address: SocketAddr| address.to_string())
+    };
+    if let Ok(address) = place(&listeners.client) {
+        tracing::info!("serving clients on {address}");
+    }
+    if let Some(Ok(address)) = listeners.admin.as_ref().map(place) {
+        tracing::info!("serving probes and metrics on {address}");
+    }
+    for endpoint in config.endpoints.iter().filter(|endpoint| endpoint.anonymous) {
+        tracing::warn!(
+            "{}: anonymous = true; whoever reaches this endpoint may do everything, as this version has no permissions",
+            endpoint.path
+        );
+    }
+    if config.auth.api_keys.is_empty() {
+        tracing::info!("/api is closed: no API key is set");
     }
 }

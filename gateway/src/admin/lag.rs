@@ -1,7 +1,7 @@
 //! How late the runtime wakes its tasks: the first sign of a node with too much to do, or of a task
 //! that blocks. What `/livez` answers.
 
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use parking_lot::Mutex;
@@ -42,23 +42,13 @@ pub(crate) struct Lag {
 }
 
 impl Lag {
-    pub(crate) fn new() -> Arc<Self> {
-        Arc::new(Self {
+    /// Measures in a task of its own, until nobody asks any more.
+    pub(crate) fn start(metrics: LagMetrics) -> Arc<Self> {
+        let lag = Arc::new(Self {
             beat: Mutex::new(Instant::now()),
-        })
-    }
-
-    /// Measures for as long as it is polled.
-    pub(crate) async fn measure(&self, metrics: &LagMetrics) {
-        loop {
-            let due = Instant::now() + INTERVAL;
-            tokio::time::sleep_until(due).await;
-            let now = Instant::now();
-            metrics
-                .seconds
-                .observe(now.saturating_duration_since(due).as_secs_f64());
-            *self.beat.lock() = now;
-        }
+        });
+        tokio::spawn(measure(Arc::downgrade(&lag), metrics));
+        lag
     }
 
     /// Whether the runtime turns.
@@ -75,6 +65,18 @@ impl Lag {
     }
 }
 
+async fn measure(lag: Weak<Lag>, metrics: LagMetrics) {
+    loop {
+        let due = Instant::now() + INTERVAL;
+        tokio::time::sleep_until(due).await;
+        let Some(lag) = lag.upgrade() else { return };
+        let now = Instant::now();
+        let late = now.saturating_duration_since(due);
+        metrics.seconds.observe(late.as_secs_f64());
+        *lag.beat.lock() = now;
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -82,13 +84,16 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_runtime_that_turns_is_alive_and_one_that_stands_still_is_not() {
         let metrics = LagMetrics::register(&Registry::new()).expect("registers");
-        let lag = Lag::new();
-        let measuring = tokio::time::timeout(Duration::from_secs(60), lag.measure(&metrics));
-        assert!(measuring.await.is_err(), "it measures until it is dropped");
+        let seconds = metrics.seconds.clone();
+        let lag = Lag::start(metrics);
+        tokio::time::sleep(Duration::from_secs(60)).await;
         assert_eq!(lag.verdict(), Ok(()));
-        assert!(metrics.seconds.get_sample_count() > 200);
+        assert!(seconds.get_sample_count() > 200);
 
+        let unmeasured = Lag {
+            beat: Mutex::new(Instant::now()),
+        };
         tokio::time::advance(DEAD).await;
-        assert!(lag.verdict().is_err_and(|why| why.contains("10 s")));
+        assert!(unmeasured.verdict().is_err_and(|why| why.contains("10 s")));
     }
 }

@@ -3,33 +3,56 @@
 mod access;
 mod api;
 mod body;
+mod endpoint;
 mod headers;
 mod loopback;
 mod page;
 mod problem;
 
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
+use axum::Router;
 use axum::extract::Request;
 use axum::http::{StatusCode, header};
-use axum::{Router, middleware};
+use axum::middleware::{self, Next};
+use axum::response::Response;
+use futures_util::FutureExt;
+use tidegate_shared::code::ErrorCode;
 
 pub(crate) use api::Api;
+pub(crate) use endpoint::Gate;
 pub use problem::Problem;
 
 /// All routes of the client port.
-pub(crate) fn router(api: Arc<Api>, extra: Option<Router>) -> Router {
-    let mut router = api::router(api);
-    if let Some(extra) = extra {
-        router = router.merge(extra);
-    }
+pub(crate) fn router(gate: &Arc<Gate>, api: Arc<Api>, extra: Option<Router>) -> Router {
     let nothing = Router::new()
-        .fallback(|| async { Problem::no_such_path() })
+        .fallback(api::missing::path)
         .layer(middleware::map_response(headers::harden));
-    router
-        .fallback_service(nothing)
+    let others = match extra {
+        Some(extra) => extra.fallback_service(nothing),
+        None => nothing,
+    };
+    api::router(api)
+        .merge(endpoint::router(gate))
         .method_not_allowed_fallback(wrong_method)
+        .fallback_service(others)
         .layer(middleware::from_fn(headers::require_host))
+        .layer(middleware::from_fn(survive))
+}
+
+/// A handler that panics is a bug, told as one: the connection and its other requests go on. The panic
+/// itself is on standard error.
+async fn survive(request: Request, next: Next) -> Result<Response, Problem> {
+    let path = request.uri().path().to_owned();
+    let work = AssertUnwindSafe(next.run(request)).catch_unwind();
+    work.await.map_err(|_| {
+        tracing::error!(path, "a request's handler panicked");
+        Problem::new(
+            ErrorCode::Internal,
+            "the server failed at this request; its log says where",
+        )
+    })
 }
 
 /// 405; the router adds `Allow`.

@@ -8,7 +8,7 @@ use tidegate_shared::code::ErrorCode;
 use crate::transport::http::Problem;
 
 /// Paths of the documented API that this version does not have.
-const NOT_YET: [&str; 10] = [
+const NOT_YET: [&str; 11] = [
     "/api/broadcast",
     "/api/batch",
     "/api/set",
@@ -19,6 +19,7 @@ const NOT_YET: [&str; 10] = [
     "/api/unsubscribe",
     "/api/subscribe",
     "/api/info",
+    "/events",
 ];
 
 fn is_not_yet(path: &str) -> bool {
@@ -30,7 +31,7 @@ fn is_not_yet(path: &str) -> bool {
 }
 
 /// 404.
-pub(super) async fn path(request: Request) -> Problem {
+pub(crate) async fn path(request: Request) -> Problem {
     let path = request.uri().path();
     if is_not_yet(path) {
         return Problem::new(

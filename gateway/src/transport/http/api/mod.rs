@@ -2,11 +2,10 @@
 //! passes [`Access`] first, so that without a key nothing can be learnt, not even which paths exist.
 
 mod jobs;
-mod missing;
+pub(super) mod missing;
 mod openapi;
 mod publish;
 
-use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -16,7 +15,6 @@ use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodRouter, get, post};
-use futures_util::FutureExt;
 use tidegate_shared::backend::Backend;
 use tidegate_shared::code::ErrorCode;
 use tidegate_shared::config::Config;
@@ -70,7 +68,7 @@ pub(crate) fn router(api: Arc<Api>) -> Router {
     let guarded = guarded
         .route("/api", axum::routing::any(missing::path))
         .route("/api/{*rest}", axum::routing::any(missing::path))
-        .layer(middleware::from_fn_with_state(Arc::clone(&api), within_bounds))
+        .layer(middleware::from_fn_with_state(Arc::clone(&api), in_time))
         .layer(middleware::from_fn_with_state(Arc::clone(&api), guard));
     Router::new()
         .route(openapi::PATH, get(openapi::document).fallback(missing::method))
@@ -86,24 +84,16 @@ async fn guard(State(api): State<Arc<Api>>, request: Request, next: Next) -> Res
     Ok(next.run(request).await)
 }
 
-/// Answers in time, and even if a handler panics.
-async fn within_bounds(
-    State(api): State<Arc<Api>>,
-    request: Request,
-    next: Next,
-) -> Result<Response, Problem> {
-    let work = AssertUnwindSafe(next.run(request)).catch_unwind();
-    match tokio::time::timeout(api.work_time, work).await {
-        Ok(Ok(response)) => Ok(response),
-        Ok(Err(_)) => Err(Problem::new(
-            ErrorCode::Internal,
-            "the server failed at this request; its log says where",
-        )),
-        Err(_) => Err(Problem::new(
-            ErrorCode::Timeout,
-            "the request took too long; it may have taken effect",
-        )),
-    }
+/// Answers in time.
+async fn in_time(State(api): State<Arc<Api>>, request: Request, next: Next) -> Result<Response, Problem> {
+    tokio::time::timeout(api.work_time, next.run(request))
+        .await
+        .map_err(|_| {
+            Problem::new(
+                ErrorCode::Timeout,
+                "the request took too long; it may have taken effect",
+            )
+        })
 }
 
 /// 200 with a JSON document.

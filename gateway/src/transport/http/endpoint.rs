@@ -1,0 +1,139 @@
+//! The configured endpoints: where a request becomes a WebSocket, and the WebSocket a connection of the
+//! node.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use axum::Router;
+use axum::extract::{Request, State};
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use prometheus::{Histogram, HistogramOpts, Registry};
+use tokio_util::task::TaskTracker;
+
+use super::{access, loopback, page};
+use crate::connection::{self, Peer};
+use crate::node::Node;
+use crate::transport::accept::{self, ClientStream};
+use crate::transport::ws::{self, Handshake, Opening, Origins};
+
+/// Seconds. The goal is that hardly any handshake takes longer than a tenth.
+const DURATIONS: [f64; 10] = [0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 1.0, 10.0];
+
+/// What the endpoints of a node share.
+#[derive(Debug)]
+pub(crate) struct Gate {
+    node: Arc<Node>,
+    configured: Origins,
+    /// For requests from the gateway's own pages.
+    any: Origins,
+    /// Serves a page of its own on loopback, which pages of other names must not pass for.
+    local: bool,
+    rejections: accept::Metrics,
+    duration: Histogram,
+    clients: TaskTracker,
+}
+
+impl Gate {
+    pub(crate) fn new(
+        node: Arc<Node>,
+        configured: Origins,
+        any: Origins,
+        local: bool,
+        rejections: accept::Metrics,
+        registry: &Registry,
+    ) -> Result<Self, prometheus::Error> {
+        let duration = Histogram::with_opts(
+            HistogramOpts::new(
+                "tidegate_handshake_duration_seconds",
+                "From a request for a WebSocket to the WebSocket",
+            )
+            .buckets(DURATIONS.to_vec()),
+        )?;
+        registry.register(Box::new(duration.clone()))?;
+        Ok(Self {
+            node,
+            configured,
+            any,
+            local,
+            rejections,
+            duration,
+            clients: TaskTracker::new(),
+        })
+    }
+
+    /// Resolves when every client that came through has gone. Once only requests that were under way
+    /// can bring new ones.
+    pub(crate) async fn emptied(&self) {
+        self.clients.close();
+        self.clients.wait().await;
+    }
+
+    /// Which pages may send this request. What no page sends is none of their business.
+    fn origins(&self, request: &Request) -> &Origins {
+        let (headers, uri) = (request.headers(), request.uri());
+        let own = page::host(headers, uri).is_some_and(|host| page::is_own(headers, &host));
+        if own && self.is_named_rightly(request) {
+            &self.any
+        } else {
+            &self.configured
+        }
+    }
+
+    /// On loopback a name other than `localhost` was made to lead here (DNS rebinding).
+    fn is_named_rightly(&self, request: &Request) -> bool {
+        let peer = access::peer(request.extensions());
+        !self.local
+            || !peer.is_some_and(|address| address.is_loopback())
+            || loopback::check(request.headers(), request.uri(), peer).is_ok()
+    }
+}
+
+/// A route for each configured endpoint.
+pub(crate) fn router(gate: &Arc<Gate>) -> Router {
+    let mut router = Router::new();
+    for endpoint in &gate.node.config.endpoints {
+        let peer = Peer {
+            dialect: endpoint.dialect,
+            user: None,
+        };
+        let handler = move |State(gate): State<Arc<Gate>>, request: Request| {
+            let response = open(&gate, peer, request);
+            async move { response }
+        };
+        router = router.route(&endpoint.path, get(handler));
+    }
+    router.with_state(Arc::clone(gate))
+}
+
+/// Agrees to the handshake, and serves the client once its stream is there.
+fn open(gate: &Arc<Gate>, peer: Peer, mut request: Request) -> Response {
+    let started = Instant::now();
+    let origins = gate.origins(&request).clone();
+    match ws::accept(&mut request, &origins, &[]) {
+        Ok(Handshake { response, opening }) => {
+            gate.clients
+                .spawn(serve(Arc::clone(gate), peer, opening, started));
+            response
+        }
+        Err(refusal) => {
+            gate.rejections.rejected(refusal.name());
+            refusal.into_response()
+        }
+    }
+}
+
+async fn serve(gate: Arc<Gate>, peer: Peer, opening: Opening, started: Instant) {
+    let limit = gate.node.config.limits.message;
+    let socket = match opening.websocket::<ClientStream>(limit).await {
+        Ok(socket) => socket,
+        Err(error) => {
+            // A client that went away before the answer reached it.
+            tracing::debug!(%error, "a handshake was not finished");
+            gate.rejections.rejected("handshake");
+            return;
+        }
+    };
+    gate.duration.observe(started.elapsed().as_secs_f64());
+    connection::serve(socket, Arc::clone(&gate.node), peer).await;
+}

@@ -1,0 +1,15 @@
+//! One node over real sockets: its HTTP API, its admin port, rubbish on the wire, and the binary.
+
+#![allow(
+    clippy::expect_used,
+    reason = "what a test's helper expects is part of what the test proves"
+)]
+
+mod admin;
+mod api;
+mod endpoint;
+mod node;
+mod process;
+mod rubbish;
+mod shutdown;
+mod wire;
