@@ -84,6 +84,32 @@ pub enum CloseCode {
 }
 
 impl CloseCode {
+    pub const ALL: &'static [Self] = &[
+        Self::Normal,
+        Self::GoingAway,
+        Self::ProtocolError,
+        Self::InvalidPayload,
+        Self::PolicyViolation,
+        Self::MessageTooBig,
+        Self::ServiceRestart,
+        Self::Shutdown,
+        Self::SlowConsumer,
+        Self::Idle,
+        Self::ConnectionAged,
+        Self::Unavailable,
+        Self::Unauthorized,
+        Self::BadRequest,
+        Self::Expired,
+        Self::TooManyConnections,
+        Self::RateLimited,
+        Self::DisconnectedByApi,
+    ];
+
+    /// The code that goes by this number, if it is one of ours.
+    pub fn of_number(number: u16) -> Option<Self> {
+        Self::ALL.iter().copied().find(|code| code.number() == number)
+    }
+
     pub fn number(self) -> u16 {
         match self {
             Self::Normal => 1000,

@@ -1,5 +1,7 @@
 //! What connections count.
 
+use std::borrow::Cow;
+
 use prometheus::{Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, Opts, Registry};
 use tidegate_shared::code::CloseCode;
 
@@ -107,7 +109,7 @@ impl Metrics {
     }
 
     pub(super) fn closed(&self, code: ClosedBy) -> IntCounter {
-        self.closed.with_label_values(&[code.label()])
+        self.closed.with_label_values(&[&*code.label()])
     }
 
     fn show_from_the_start(&self) {
@@ -138,33 +140,15 @@ pub(super) enum ClosedBy {
 
 impl ClosedBy {
     /// A bounded number of texts, whatever codes clients make up.
-    fn label(self) -> &'static str {
-        let number = match self {
-            Self::Server(code) => code.number(),
-            Self::Client(None) => return "1005",
-            Self::Nobody => return "1006",
-            Self::Client(Some(number)) => number,
-        };
-        match number {
-            1000 => "1000",
-            1001 => "1001",
-            1002 => "1002",
-            1007 => "1007",
-            1008 => "1008",
-            1009 => "1009",
-            1012 => "1012",
-            3000 => "3000",
-            3001 => "3001",
-            3002 => "3002",
-            3003 => "3003",
-            3008 => "3008",
-            3500 => "3500",
-            3501 => "3501",
-            3502 => "3502",
-            3503 => "3503",
-            3504 => "3504",
-            3505 => "3505",
-            _ => "other",
+    fn label(self) -> Cow<'static, str> {
+        match self {
+            Self::Server(code) => code.number().to_string().into(),
+            Self::Client(None) => "1005".into(),
+            Self::Nobody => "1006".into(),
+            Self::Client(Some(number)) => match CloseCode::of_number(number) {
+                Some(code) => code.number().to_string().into(),
+                None => "other".into(),
+            },
         }
     }
 }

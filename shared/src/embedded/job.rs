@@ -1,3 +1,5 @@
+//! A job as the memory backend holds it: its record, who may write it, and where it waits.
+
 use crate::embedded::clock::millis;
 use crate::embedded::topics::Topics;
 use crate::job::{JobError, JobRecord, Priority, RETENTION, Submitted, Token};

@@ -1,3 +1,5 @@
+//! [`JobQueue`] in memory: checks of limits around plain functions of the state.
+
 use std::pin::pin;
 use std::time::Duration;
 

@@ -1,3 +1,5 @@
+//! Where log lines go and how they look. Decided once, at the start of a process.
+
 use std::io::IsTerminal;
 
 use thiserror::Error;

@@ -37,8 +37,9 @@ const WALLS: &[Wall] = &[
             "crate::session",
             "crate::hub",
             "crate::connection",
-            "tidegate_shared::broker",
-            "tidegate_shared::backend",
+            "Broker",
+            "JobQueue",
+            "Backend",
         ],
         because: "a dialect is pure: bytes to commands, replies and pushes to bytes. What needs a socket, a clock or \
                   the backend belongs to connection or session",
