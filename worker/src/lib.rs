@@ -1,4 +1,55 @@
 //! Handlers for Tidegate jobs: write one, register it, run it.
+//!
+//! A [`Job`] names the types, a [`Handler`] does the work and tells about it through its [`Context`], a
+//! [`Worker`] claims jobs from queues, renews their leases, writes what handlers report, and ends in an
+//! orderly way. What a client sees of all this is the topic `job:{id}`.
+//!
+//! [`run`] is the worker as the binary `tidegate-worker` runs it, with the built-in job [`Backup`].
+//!
+//! # A handler and its test
+//!
+//! ```
+//! use serde::{Deserialize, Serialize};
+//! use tidegate_worker::{Context, Job, JobFailure, try_out};
+//!
+//! struct Count;
+//!
+//! #[derive(Deserialize)]
+//! struct Input {
+//!     to: u32,
+//! }
+//!
+//! #[derive(Serialize)]
+//! struct Counted {
+//!     at: u32,
+//! }
+//!
+//! impl Job for Count {
+//!     const TYPE: &'static str = "count";
+//!     type Input = Input;
+//!     type Progress = Counted;
+//!     type Output = u32;
+//! }
+//!
+//! async fn count(input: Input, context: Context<Count>) -> Result<u32, JobFailure> {
+//!     for at in 1..=input.to {
+//!         context.check()?;
+//!         let percent = f64::from(at) / f64::from(input.to) * 100.0;
+//!         context.report(percent, format!("{at} of {}", input.to), &Counted { at });
+//!     }
+//!     Ok(input.to)
+//! }
+//!
+//! #[tokio::main]
+//! async fn main() -> Result<(), tidegate_worker::TrialError> {
+//!     let trial = try_out(count, serde_json::json!({ "to": 3 })).await?;
+//!     assert_eq!(trial.record.result.expect("it succeeds").as_str(), "3");
+//!     assert_eq!(trial.record.message.as_deref(), Some("3 of 3"));
+//!     Ok(())
+//! }
+//! ```
+//!
+//! To serve it: [`Worker::builder`].
 
 mod admin;
 mod backup;
@@ -6,6 +57,7 @@ mod context;
 mod failure;
 mod job;
 mod run;
+mod trial;
 mod worker;
 
 pub use backup::{Backup, BackupHandler, BackupInput, BackupOutput, BackupProgress};
@@ -13,4 +65,5 @@ pub use context::Context;
 pub use failure::{JobFailure, Stopped};
 pub use job::{Handler, Job};
 pub use run::{RunError, run};
+pub use trial::{Trial, TrialError, try_out};
 pub use worker::{BuildError, Worker, WorkerBuilder, WorkerError};

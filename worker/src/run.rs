@@ -68,6 +68,9 @@ pub async fn run(
     }
     let worker = builder.build()?;
 
+    if let Some(admin) = &admin {
+        tracing::info!("probes and metrics on http://{}", admin.local_addr()?);
+    }
     let readiness = Arc::new(Readiness::default());
     let router = admin::router(Arc::clone(&readiness), registry);
     let admin = async {

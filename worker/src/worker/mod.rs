@@ -22,7 +22,6 @@ use tidegate_shared::broker::Link;
 use tidegate_shared::name::{QueueName, WorkerId};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
-use tokio::time::interval;
 use tokio_util::sync::CancellationToken;
 
 pub(crate) use attempt::Attempt;
@@ -33,9 +32,6 @@ use lease::{Keeper, Leases};
 use metrics::WorkerMetrics;
 use runner::Runner;
 use threads::Threads;
-
-/// How often it is said that the backend is not there yet.
-const REMINDER: Duration = Duration::from_secs(5);
 
 /// Runs the jobs of some queues. See [`Worker::builder`].
 pub struct Worker {
@@ -164,23 +160,13 @@ impl fmt::Debug for Worker {
     }
 }
 
-/// Resolves when the backend is there for the first time, and says meanwhile that it is not.
+/// Resolves when the backend is there for the first time. That it is not is the backend's to say.
 async fn reached(link: &mut watch::Receiver<Link>) -> Result<(), WorkerError> {
-    let mut reminder = interval(REMINDER);
-    // Backends that need a moment to connect are not worth a line.
-    reminder.reset();
-    loop {
-        match link.borrow_and_update().clone() {
-            Link::Up => return Ok(()),
-            Link::Refused(why) => return Err(WorkerError::Refused(why)),
-            Link::Connecting | Link::Down => {}
-        }
-        tokio::select! {
-            changed = link.changed() => if changed.is_err() {
-                return Err(WorkerError::Refused("it was closed".into()));
-            },
-            _ = reminder.tick() => tracing::warn!("waiting for the backend: it cannot be reached yet"),
-        }
+    let decided = link.wait_for(|link| matches!(link, Link::Up | Link::Refused(_)));
+    match decided.await.as_deref() {
+        Ok(Link::Refused(why)) => Err(WorkerError::Refused(why.clone())),
+        Ok(_) => Ok(()),
+        Err(_) => Err(WorkerError::Refused("it was closed".into())),
     }
 }
 
