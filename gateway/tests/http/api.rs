@@ -318,6 +318,7 @@ async fn without_a_known_key_nothing_can_be_learnt() {
         "/api/nowhere",
         "/api/broadcast",
         "/api",
+        "/api/",
     ] {
         for header in [
             "",
@@ -332,6 +333,7 @@ async fn without_a_known_key_nothing_can_be_learnt() {
             .await;
             answer.problem(401, 101);
             assert!(answer.headers["www-authenticate"].starts_with("Bearer"));
+            assert!(!answer.headers.contains_key("allow"), "not even the methods");
             assert!(!answer.text().contains("wrong"), "a key is never repeated");
         }
     }

@@ -110,11 +110,17 @@ pub(super) async fn submit(State(api): State<Arc<Api>>, request: Request) -> Res
     Ok(response)
 }
 
+/// The part of the path that names a job.
+#[derive(Debug, Deserialize)]
+pub(super) struct Named {
+    id: String,
+}
+
 pub(super) async fn get(
     State(api): State<Arc<Api>>,
-    id: Result<Path<String>, PathRejection>,
+    named: Result<Path<Named>, PathRejection>,
 ) -> Result<Response, Problem> {
-    let id = id.ok().and_then(|Path(text)| JobId::parse(&text).ok());
+    let id = named.ok().and_then(|Path(named)| JobId::parse(&named.id).ok());
     let Some(id) = id else {
         return Err(Problem::new(
             ErrorCode::NotFound,

@@ -14,7 +14,7 @@ use axum::extract::{Request, State};
 use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{MethodRouter, get, post};
+use axum::routing::{MethodRouter, any_service, get, post};
 use tidegate_shared::backend::Backend;
 use tidegate_shared::code::ErrorCode;
 use tidegate_shared::config::Config;
@@ -66,15 +66,18 @@ pub(crate) fn router(api: Arc<Api>) -> Router {
         guarded = guarded.route(path, methods.fallback(missing::method));
     }
     let guarded = guarded
-        .route("/api", axum::routing::any(missing::path))
-        .route("/api/{*rest}", axum::routing::any(missing::path))
+        .fallback(missing::path)
         .layer(middleware::from_fn_with_state(Arc::clone(&api), in_time))
-        .layer(middleware::from_fn_with_state(Arc::clone(&api), guard));
+        .with_state(Arc::clone(&api));
+    // One service for all paths, so that the answer to who has no key is the same everywhere: a router
+    // would add to a 405's `Allow` outside of the guard.
+    let guarded = any_service(guarded).layer(middleware::from_fn_with_state(api, guard));
     Router::new()
         .route(openapi::PATH, get(openapi::document).fallback(missing::method))
-        .merge(guarded)
+        .route("/api", guarded.clone())
+        .route("/api/", guarded.clone())
+        .route("/api/{*rest}", guarded)
         .layer(middleware::map_response(headers::harden))
-        .with_state(api)
 }
 
 /// Lets in who may use the API.
