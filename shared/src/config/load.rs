@@ -58,6 +58,7 @@ impl Config {
         flags: Overrides,
     ) -> Result<Self, ConfigErrors> {
         let mut config = Self::default();
+        config.gateway.listen = flags.default_listen.unwrap_or(config.gateway.listen);
         let mut mistakes = file.map_or_else(Vec::new, |(name, text)| from_text(name, text, &mut config));
         mistakes.extend(overrides::apply(&mut config, environment, flags));
         if mistakes.is_empty() {

@@ -1,6 +1,8 @@
 //! What comes before the file: flags, and under them environment variables. A bad value is reported with
 //! the name of the flag or variable it came from.
 
+use std::net::SocketAddr;
+
 use super::Config;
 use super::mistake::{Mistake, Place, Wrong};
 use super::not_yet;
@@ -23,6 +25,8 @@ pub struct Overrides {
     pub concurrency: Option<String>,
     /// `--log`
     pub log: Option<String>,
+    /// What `gateway.listen` is where nothing sets it: `tidegate dev` listens on loopback only.
+    pub default_listen: Option<SocketAddr>,
 }
 
 /// Puts environment and flags over the file.

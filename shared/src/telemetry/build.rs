@@ -1,3 +1,5 @@
+//! Which build runs, as a metric.
+
 use prometheus::{IntGaugeVec, Opts, Registry};
 
 /// Which build this is. `TIDEGATE_COMMIT` is read when it is compiled.

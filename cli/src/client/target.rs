@@ -1,0 +1,86 @@
+//! Where the gateway is, from what the user typed.
+
+use std::fmt;
+use std::str::FromStr;
+
+use url::Url;
+
+const HELP: &str = "write it as http://127.0.0.1:8080";
+
+/// The WebSocket URL of the native endpoint.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Target(Url);
+
+impl Target {
+    pub(crate) fn as_str(&self) -> &str {
+        self.0.as_str()
+    }
+}
+
+impl fmt::Display for Target {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl FromStr for Target {
+    type Err = String;
+
+    /// An `http` URL is the gateway's; its endpoint is `/ws` under it. A `ws` URL is the endpoint's.
+    fn from_str(text: &str) -> Result<Self, String> {
+        let mut url = Url::parse(text).map_err(|error| format!("this is not a URL ({error}); {HELP}"))?;
+        let endpoint = match url.scheme() {
+            "http" => format!("{}/ws", url.path().trim_end_matches('/')),
+            "ws" if url.path() == "/" => "/ws".to_owned(),
+            "ws" => url.path().to_owned(),
+            "https" | "wss" => {
+                return Err(format!(
+                    "TLS is not available in this version of the client; {HELP}"
+                ));
+            }
+            other => return Err(format!("`{other}` is not a scheme of a gateway; {HELP}")),
+        };
+        if url.host_str().is_none_or(str::is_empty) {
+            return Err(format!("this URL names no host; {HELP}"));
+        }
+        url.set_path(&endpoint);
+        url.set_fragment(None);
+        url.set_scheme("ws")
+            .map_err(|()| format!("this is not a URL of a gateway; {HELP}"))?;
+        Ok(Self(url))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_http_url_leads_to_its_native_endpoint() {
+        let read = |text: &str| text.parse::<Target>().map(|target| target.to_string());
+        for (text, expected) in [
+            ("http://127.0.0.1:8080", "ws://127.0.0.1:8080/ws"),
+            ("http://127.0.0.1:8080/", "ws://127.0.0.1:8080/ws"),
+            ("http://example.com/live/", "ws://example.com/live/ws"),
+            ("ws://[::1]:8080", "ws://[::1]:8080/ws"),
+            ("ws://example.com/other", "ws://example.com/other"),
+        ] {
+            assert_eq!(read(text).as_deref(), Ok(expected), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_leads_nowhere_is_refused_with_an_example() {
+        for text in [
+            "",
+            "127.0.0.1:8080",
+            "localhost:8080",
+            "https://example.com",
+            "redis://x",
+            "http://",
+        ] {
+            let error = text.parse::<Target>().expect_err(text);
+            assert!(error.ends_with(HELP), "{error}");
+        }
+    }
+}
