@@ -122,7 +122,7 @@ await() { # WHAT COMMAND…: until the command succeeds, at most 20 seconds
 
 # The files here are right for 8080; a run has its own ports and its own directory.
 fill() {
-    sed -e "s|/tmp/tidegate-two-nodes|$run|g" -e "s|@PAGE@|$root/cli/src/page|g" \
+    sed -e "s|/tmp/tidegate-two-nodes|$run|g" -e "s|@PAGE@|$root/cli/src/dev|g" \
         -e "s/:8080/:$port/g" -e "s/:8081/:$((port + 1))/g" -e "s/:8082/:$((port + 2))/g" \
         -e "s/:8083/:$((port + 3))/g" "$here/$1" >"$run/$1"
 }

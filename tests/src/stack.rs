@@ -301,7 +301,7 @@ async fn ready(process: &mut Process, admin: u16) -> Result<()> {
 fn page() -> Option<PathBuf> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR"))
         .parent()?
-        .join("cli/src/page.html");
+        .join("cli/src/dev/page.html");
     path.exists().then_some(path)
 }
 
