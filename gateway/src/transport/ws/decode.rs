@@ -118,7 +118,7 @@ impl Begun {
             let piece = &mut input[used..end];
             frame.mask.apply(piece);
             frame.remaining -= piece.len();
-            self.append(&frame, piece)?;
+            self.append(&frame, piece, limit)?;
             used = end;
             if frame.remaining > 0 {
                 self.frame = Some(frame);
@@ -195,13 +195,20 @@ impl Begun {
         })
     }
 
-    fn append(&mut self, frame: &Frame, piece: &[u8]) -> Result<(), Violation> {
+    fn append(&mut self, frame: &Frame, piece: &[u8], limit: usize) -> Result<(), Violation> {
         if frame.opcode.is_control() {
             debug_assert!(self.control.len() + piece.len() <= MAX_CONTROL);
             self.control.reserve_exact(piece.len());
             self.control.extend_from_slice(piece);
         } else if let Some(message) = &mut self.message {
-            message.append(piece, frame.remaining, frame.fin && frame.remaining == 0)?;
+            // As much as the message can still become: nothing past its last frame, else the limit.
+            let length = message.payload.len() + piece.len();
+            let most = if frame.fin {
+                length + frame.remaining
+            } else {
+                limit
+            };
+            message.append(piece, most, frame.fin && frame.remaining == 0)?;
         }
         Ok(())
     }
@@ -234,12 +241,12 @@ impl Begun {
 }
 
 impl Message {
-    /// `announced` more bytes will come in this frame: the only thing that limits doubling, so that
-    /// a slow sender costs few copies and a lying one no memory.
-    fn append(&mut self, piece: &[u8], announced: usize, last: bool) -> Result<(), Violation> {
+    /// Room doubles, so that many small pieces cost few copies, up to `most` and never ahead of what
+    /// has arrived: a header that lies costs no memory.
+    fn append(&mut self, piece: &[u8], most: usize, last: bool) -> Result<(), Violation> {
         let needed = self.payload.len() + piece.len();
         if needed > self.payload.capacity() {
-            let wanted = (self.payload.len() * 2).clamp(needed, needed + announced);
+            let wanted = (self.payload.len() * 2).clamp(needed, most.max(needed));
             self.payload.reserve_exact(wanted - self.payload.len());
         }
         self.payload.extend_from_slice(piece);
