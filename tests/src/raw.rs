@@ -59,8 +59,15 @@ pub fn frame_with(first: u8, masked: bool, payload: &[u8]) -> Vec<u8> {
     bytes
 }
 
-/// The head alone, up to the mask, announcing this length.
-pub fn head(first: u8, masked: bool, length: u64) -> Vec<u8> {
+/// The head of a masked frame and nothing after it, announcing this length.
+pub fn announce(opcode: u8, length: u64) -> Vec<u8> {
+    let mut bytes = head(0x80 | opcode, true, length);
+    bytes.extend([0; 4]);
+    bytes
+}
+
+/// A head up to the mask.
+fn head(first: u8, masked: bool, length: u64) -> Vec<u8> {
     let bit = if masked { 0x80 } else { 0 };
     let mut bytes = vec![first];
     match (u8::try_from(length), u16::try_from(length)) {

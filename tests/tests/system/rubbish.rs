@@ -3,7 +3,7 @@
 use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
 use system_tests::client::Client;
-use system_tests::raw::{Raw, Reply, frame, frame_with, head, opcode};
+use system_tests::raw::{Raw, Reply, announce, frame, frame_with, opcode};
 use system_tests::{Stack, stack};
 
 const FIN: u8 = 0x80;
@@ -76,12 +76,12 @@ async fn frames_against_the_protocol_are_answered_by_the_documented_close_code()
         ),
         (
             "one byte more than allowed, announced",
-            head(FIN | text, true, LARGEST as u64 + 1),
+            announce(text, LARGEST as u64 + 1),
             1009,
         ),
         (
             "half of all memory, announced",
-            head(FIN | text, true, u64::MAX / 2),
+            announce(text, u64::MAX / 2),
             1009,
         ),
         (

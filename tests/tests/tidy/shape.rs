@@ -34,7 +34,7 @@ fn every_file_begins_with_what_it_is_for() -> Result<()> {
     let sources = source::rust()?;
     let silent = sources
         .iter()
-        .filter(|source| !says_what_it_is_for(&source.text) && !source.path.ends_with("/tests.rs"));
+        .filter(|source| !says_what_it_is_for(&source.text) && !is_root_of_tests(&source.path));
     let findings = silent.map(|source| {
         format!(
             "{}:1: begin with `//!`: what it is for, what it relies on, what it never does; or, where the \
@@ -43,6 +43,11 @@ fn every_file_begins_with_what_it_is_for() -> Result<()> {
         )
     });
     ensure_none(findings.collect())
+}
+
+/// `mod tests`, whose name says it all.
+fn is_root_of_tests(path: &str) -> bool {
+    path.ends_with("/tests.rs") || path.ends_with("/tests/mod.rs")
 }
 
 /// A comment for the module, or for its first item.
