@@ -15,15 +15,16 @@ pub fn percent(push: &Value) -> f64 {
     push["job"]["percent"].as_f64().unwrap_or(0.0)
 }
 
-/// Checks entries of one job that end with its last: attempts only grow, the percentage only grows within
-/// an attempt, there is one terminal entry and nothing after it. Gives the last job record.
+/// Checks entries of one job that end with its last: attempts only grow, the percentage only grows from one
+/// claim to the next, there is one terminal entry and nothing after it. Gives the last job record.
 pub fn audit(entries: &[Value]) -> Result<Value> {
     let (mut attempt, mut done) = (0, 0.0);
     for (index, entry) in entries.iter().enumerate() {
         let job = &entry["job"];
         let now = job["attempt"].as_u64().unwrap_or(0);
         ensure!(now >= attempt, "attempt {attempt} is followed by {now}: {entry}");
-        if now > attempt {
+        // A job that was given back begins anew with the same attempt.
+        if now > attempt || job["state"] == "queued" {
             (attempt, done) = (now, 0.0);
         }
         if job["state"] == "running" {

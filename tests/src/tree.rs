@@ -1,14 +1,14 @@
 //! Directory trees to back up, and whether what came out of an archive is the same.
 
-use std::collections::BTreeMap;
+use std::collections::HashSet;
 use std::fs::{self, File};
+use std::io::Read;
 use std::os::unix::fs::PermissionsExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use anyhow::{Context, Result, ensure};
 use flate2::read::GzDecoder;
 use rand::{Rng, SeedableRng, rngs::SmallRng};
-use sha2::{Digest, Sha256};
 use walkdir::WalkDir;
 
 /// Makes `files` files of about `size` bytes each that do not compress, in nested directories, among them
@@ -39,72 +39,61 @@ pub fn grow(root: &Path, files: usize, size: usize) -> Result<()> {
 
 /// Bytes in all files.
 pub fn bytes(root: &Path) -> Result<u64> {
-    Ok(describe(root)?.values().map(|entry| entry.size).sum())
+    let mut sum = 0;
+    for entry in WalkDir::new(root) {
+        let meta = entry?.metadata()?;
+        sum += if meta.is_file() { meta.len() } else { 0 };
+    }
+    Ok(sum)
 }
 
-#[derive(Debug, PartialEq, Eq)]
-struct Entry {
-    folder: bool,
-    executable: bool,
-    size: u64,
-    hash: [u8; 32],
-}
-
-/// Unpacks the archive and compares every entry with the directory it was made of.
+/// Compares every entry of the archive with the directory it was made of, and the other way round.
 pub fn ensure_same(archive: &Path, root: &Path) -> Result<()> {
-    let unpacked = tempfile::tempdir()?;
-    tar::Archive::new(GzDecoder::new(File::open(archive)?))
-        .unpack(unpacked.path())
-        .with_context(|| format!("{} is no valid archive", archive.display()))?;
-    let wanted = describe(root)?;
-    let found = describe(&content(unpacked.path(), root)?)?;
-    for (path, entry) in &wanted {
-        let other = found
-            .get(path)
-            .with_context(|| format!("{} is not in the archive", path.display()))?;
+    let broken = || format!("{} is no valid archive", archive.display());
+    let name = root.file_name().context("a directory with a name")?;
+    let mut tar = tar::Archive::new(GzDecoder::new(File::open(archive)?));
+    let mut seen = HashSet::new();
+    for entry in tar.entries().with_context(broken)? {
+        let mut entry = entry.with_context(broken)?;
+        let path = entry.path()?.into_owned();
+        let inner = path
+            .strip_prefix(name)
+            .with_context(|| format!("{} in the archive", path.display()))?
+            .to_owned();
+        let file = root.join(&inner);
+        let meta = fs::symlink_metadata(&file)
+            .with_context(|| format!("{} is in the archive only", path.display()))?;
+        let kind = entry.header().entry_type();
         ensure!(
-            entry == other,
-            "{} is {entry:?}, and in the archive {other:?}",
+            kind.is_dir() == meta.is_dir() && kind.is_file() == meta.is_file(),
+            "{}: {kind:?}",
             path.display()
         );
+        if kind.is_file() {
+            let (mode, wanted) = (entry.header().mode()?, meta.permissions().mode());
+            ensure!(
+                mode & 0o777 == wanted & 0o777,
+                "{}: mode {mode:o}, not {wanted:o}",
+                path.display()
+            );
+            let mut content = Vec::new();
+            entry.read_to_end(&mut content).with_context(broken)?;
+            ensure!(
+                content == fs::read(&file)?,
+                "{} has another content in the archive",
+                path.display()
+            );
+        }
+        ensure!(seen.insert(inner), "{} is in the archive twice", path.display());
     }
-    for path in found.keys() {
+    for entry in WalkDir::new(root).min_depth(1) {
+        let entry = entry?;
+        let inner = entry.path().strip_prefix(root)?;
         ensure!(
-            wanted.contains_key(path),
-            "{} is in the archive only",
-            path.display()
+            seen.contains(inner),
+            "{} is not in the archive",
+            entry.path().display()
         );
     }
     Ok(())
-}
-
-/// An archive may hold the directory itself or only what is in it.
-fn content(unpacked: &Path, root: &Path) -> Result<PathBuf> {
-    let inner = unpacked.join(root.file_name().context("a directory with a name")?);
-    Ok(if inner.is_dir() {
-        inner
-    } else {
-        unpacked.to_owned()
-    })
-}
-
-fn describe(root: &Path) -> Result<BTreeMap<PathBuf, Entry>> {
-    let mut entries = BTreeMap::new();
-    for entry in WalkDir::new(root).min_depth(1) {
-        let entry = entry?;
-        let meta = entry.metadata()?;
-        let content = if meta.is_file() {
-            fs::read(entry.path())?
-        } else {
-            Vec::new()
-        };
-        let described = Entry {
-            folder: meta.is_dir(),
-            executable: meta.is_file() && meta.permissions().mode() & 0o100 != 0,
-            size: content.len() as u64,
-            hash: Sha256::digest(&content).into(),
-        };
-        entries.insert(entry.path().strip_prefix(root)?.to_owned(), described);
-    }
-    Ok(entries)
 }

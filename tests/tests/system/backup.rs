@@ -122,7 +122,7 @@ async fn paths_outside_the_roots_and_missing_directories_fail_with_a_clear_messa
                     json!({ "source": worlds.join("nowhere"), "destination": worlds.join("c.tar.gz") }),
                     "nowhere",
                 ),
-                (json!({ "source": 5 }), "source"),
+                (json!({ "source": 5 }), "expected a string"),
             ];
             for (data, named) in cases {
                 let id = submit(stack, 0, true, data.clone()).await?;

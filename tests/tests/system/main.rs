@@ -7,5 +7,6 @@ mod configuration;
 mod example;
 mod fanout;
 mod kills;
+mod page;
 mod redis_faults;
 mod rubbish;
