@@ -1,6 +1,5 @@
 //! [`JobQueue`] in memory: checks of limits around plain functions of the state.
 
-use std::pin::pin;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -41,9 +40,8 @@ impl JobQueue for Store {
     async fn wait(&self, queues: &[QueueName], timeout: Duration) -> Result<(), JobError> {
         let work = async {
             loop {
-                let mut woken = pin!(self.work.notified());
-                // Before looking, so that what is queued right after the look is heard.
-                woken.as_mut().enable();
+                // Made before looking, so that it hears what is queued right after the look.
+                let woken = self.work.notified();
                 if self.step(|state, _| state.jobs.has_work(queues)) {
                     return;
                 }

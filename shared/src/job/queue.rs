@@ -41,8 +41,8 @@ pub trait JobQueue: Send + Sync + 'static {
     async fn get(&self, id: &JobId) -> Result<JobRecord, JobError>;
 
     /// Takes up to `limit` jobs, at most [`CLAIM_LIMIT`], higher priority first, then older first, and
-    /// runs out each lease after `lease` (zero: at once). Does not wait. An attempt begins with percent, message and
-    /// typed progress absent, whatever an earlier one reported.
+    /// runs out each lease after `lease` (zero: at once). Does not wait. An attempt begins with percent,
+    /// message and typed progress absent, whatever an earlier one reported.
     async fn claim(
         &self,
         queue: &QueueName,
