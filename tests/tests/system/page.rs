@@ -90,7 +90,7 @@ async fn the_page_subscribes_publishes_and_watches_a_backup_to_the_end() -> Resu
                 browser
                     .value("document.querySelector('#job-percent').textContent")
                     .await?
-                    == "100 %"
+                    == "100.0 %"
             );
             picture(&mut browser, "page-done.png").await?;
             tree::ensure_same(&stack.worlds().join("page.tar.gz"), &world)?;
