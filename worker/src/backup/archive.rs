@@ -272,3 +272,16 @@ impl<W: Write> Write for Counted<W> {
         self.out.flush()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_header_holds_sizes_over_8_gib() {
+        let stat = rustix::fs::stat("/").expect("a root");
+        let size = (9 << 30) + 1;
+        let header = header(EntryType::Regular, &stat, size);
+        assert_eq!(header.entry_size().expect("a size"), size);
+    }
+}

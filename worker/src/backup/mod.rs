@@ -1,21 +1,4 @@
-//! The built-in job `backup`: archives a directory as `.tar.gz`.
-//!
-//! Input: `source`, a directory, and `destination`, a directory or a file whose name ends in `.tar.gz`.
-//! Both must lie inside of the directories that the worker's configuration names in `backup_roots`; a
-//! relative path is meant from the root, if there is only one. Without a destination the archive is put
-//! beside the source, or into it if it is a root itself. A name that is not given is
-//! `<source's name>-<time of submission, UTC>.tar.gz`. An archive with that name is replaced.
-//!
-//! What is in the archive: directories, files, and symbolic links as links, under the source's name.
-//! A file that is gone before its turn is skipped and counted, one that shrinks while it is read is
-//! filled up with zeros and counted, sockets, pipes and devices are skipped and counted; anything that
-//! cannot be read fails the backup. A file with several names is archived once for each; holes in sparse
-//! files are archived as zeros. Left out are the archive itself, and archives and drafts that earlier
-//! backups of the same source have put into the same directory under names of their own choice.
-//!
-//! The archive appears under its name when it is complete and on the disk, readable by the worker's user
-//! only. Until then it is `.tidegate-<job>-<random>.partial` beside it, which is removed if the backup
-//! fails, and by the next attempt if the worker died.
+//! The built-in job [`Backup`]. Two passes over the tree: one counts, so that progress is true, and one writes.
 
 mod archive;
 mod failure;
@@ -43,7 +26,24 @@ use roots::Roots;
 use target::Target;
 use tree::{Step, Tree};
 
-/// The job `backup`.
+/// The job `backup`: archives a directory as `.tar.gz`.
+///
+/// Input: `source`, a directory, and `destination`, a directory or a file whose name ends in `.tar.gz`.
+/// Both must lie inside of the directories that the worker's configuration names in `backup_roots`; a
+/// relative path is meant from the root, if there is only one. Without a destination the archive is put
+/// beside the source, or into it if it is a root itself. A name that is not given is
+/// `<source's name>-<time of submission, UTC>.tar.gz`. An archive with that name is replaced.
+///
+/// What is in the archive: directories, files, and symbolic links as links, under the source's name.
+/// A file that is gone before its turn is skipped and counted, one that shrinks while it is read is
+/// filled up with zeros and counted, sockets, pipes and devices are skipped and counted; anything that
+/// cannot be read fails the backup. A file with several names is archived once for each; holes in sparse
+/// files are archived as zeros. Left out are the archive itself, and archives and drafts that earlier
+/// backups of the same source have put into the same directory under names of their own choice.
+///
+/// The archive appears under its name when it is complete and on the disk, readable by the worker's user
+/// only. Until then it is `.tidegate-<job>-<random>.partial` beside it, which is removed if the backup
+/// fails, and by the next attempt if the worker died.
 #[derive(Debug)]
 pub struct Backup;
 
@@ -138,10 +138,11 @@ fn back_up(
         path: &source.path,
         target: &target,
     };
+    // Before the count, which may take long: a destination that cannot be written is told at once.
+    let draft = target.draft(record)?;
     let mut meter = Meter::new(report, stop);
     count(&tree, &mut meter)?;
 
-    let draft = target.draft(record)?;
     let prefix = source.path.file_name().map_or(Path::new("root"), Path::new);
     let written = archive::write(&tree, prefix, &draft.file, &mut meter)?;
     let files = meter.done();

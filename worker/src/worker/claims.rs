@@ -62,7 +62,10 @@ impl Claims {
                     hasty = began.elapsed() < HASTE;
                     waited.unwrap_or(Ok(()))
                 }
-                Ok(_) => Ok(()),
+                Ok(_) => {
+                    hasty = false;
+                    Ok(())
+                }
                 Err(error) => Err(error),
             };
             match asked {

@@ -73,7 +73,12 @@ impl Runner {
         let seconds = claimed.elapsed().as_secs_f64();
         let ended = self.finish(&attempt, ending).await;
         self.metrics.ended(&record.kind, ended, seconds);
-        tracing::info!(job = %record.id, kind = %record.kind, attempt = record.attempt, "{ended:?} after {seconds:.3} s");
+        // The message of a failure is for the job's followers, and may hold what logs must not.
+        if ended == Ended::Succeeded {
+            tracing::debug!(job = %record.id, kind = %record.kind, attempt = record.attempt, "succeeded after {seconds:.3} s");
+        } else {
+            tracing::info!(job = %record.id, kind = %record.kind, attempt = record.attempt, "{ended:?} after {seconds:.3} s");
+        }
     }
 
     fn no_handler(&self, attempt: &Attempt) -> String {
