@@ -37,15 +37,25 @@ pub(super) struct RedisBroker {
     pub(super) _closer: super::Closer,
 }
 
-/// Size, time to live and life of the numbering: the first arguments of every script that appends.
+/// The first arguments of every script that appends, see `topic.lua`.
 pub(super) fn log_arguments(namespace: &Namespace) -> Vec<Value> {
+    let size = i64::from(namespace.log_size);
+    // Expiry is renewed once in a period of about a sixteenth of its length or less, a power of ten.
+    let cut = (namespace.log_ttl.as_millis() / 16).checked_ilog10().unwrap_or(0);
+    let period = Duration::from_millis(10_u64.saturating_pow(cut));
+    let keep = TOPIC_TTL.max(namespace.log_ttl);
     vec![
-        Value::Integer(namespace.log_size.into()),
-        milliseconds(namespace.log_ttl),
-        milliseconds(TOPIC_TTL.max(namespace.log_ttl)),
+        Value::Integer(size + (size / 4).min(SLACK)),
+        Value::Integer(-size),
+        milliseconds(namespace.log_ttl.saturating_add(period)),
+        Value::Integer(-1 - i64::from(cut)),
+        milliseconds(keep.saturating_add(period)),
         text(Epoch::random().as_str()),
     ]
 }
+
+/// Most entries a log may be over its size before it is trimmed.
+const SLACK: i64 = 64;
 
 pub(super) fn milliseconds(duration: Duration) -> Value {
     // Redis takes no more than 2^63 and no less than 1.

@@ -78,23 +78,24 @@ impl Hearing {
     }
 
     pub(super) async fn attach(&self, channel: String, route: Route) -> Result<(), BrokerError> {
-        self.ask(channel, Wish::Attach(route)).await
+        let asked = self.ask(channel, Wish::Attach(route)).await;
+        asked.unwrap_or_else(|| Err(BrokerError::Unavailable("this node is shutting down".to_owned())))
     }
 
     pub(super) async fn detach(&self, channel: String, bare: bool) -> Result<(), BrokerError> {
-        self.ask(channel, Wish::Detach { bare }).await
+        // Without an answer the connection is gone, and so is what was attached on it.
+        self.ask(channel, Wish::Detach { bare }).await.unwrap_or(Ok(()))
     }
 
-    async fn ask(&self, channel: String, wish: Wish) -> Result<(), BrokerError> {
+    async fn ask(&self, channel: String, wish: Wish) -> Option<Result<(), BrokerError>> {
         let (answer, answered) = oneshot::channel();
         let request = Request {
             channel: channel.into(),
             wish,
             answer,
         };
-        let stopped = || BrokerError::Unavailable("this node is shutting down".to_owned());
-        self.requests.send(request).await.map_err(|_| stopped())?;
-        answered.await.map_err(|_| stopped())?
+        self.requests.send(request).await.ok()?;
+        answered.await.ok()
     }
 }
 
@@ -221,18 +222,15 @@ impl Task {
                 for waiting in pending.remove(&channel).into_iter().flat_map(|(_, all)| all) {
                     let _ = waiting.send(Ok(()));
                 }
-                let _ = answer.send(Ok(()));
-                was_there.then(|| -> BoxFuture<'static, Outcome> {
-                    Box::pin(async move {
-                        let channel = String::from(channel);
-                        let outcome = if bare {
-                            client.unsubscribe(channel).await
-                        } else {
-                            client.sunsubscribe(channel).await
-                        };
-                        (None, outcome)
-                    })
-                })
+                if !was_there {
+                    let _ = answer.send(Ok(()));
+                    return None;
+                }
+                Some(Box::pin(async move {
+                    let outcome = unsubscribe(&client, String::from(channel), bare).await;
+                    let _ = answer.send(Ok(()));
+                    (None, outcome)
+                }))
             }
         }
     }
@@ -363,6 +361,17 @@ async fn subscribe(client: &Client, channel: &str, bare: bool) -> FredResult<()>
     } else {
         client.ssubscribe(channel.to_owned()).await
     }
+}
+
+/// Resolves when Redis has done it, so that nothing published later is heard even if the channel is
+/// subscribed to again at once. Redis's answer is not told by fred, hence the PING.
+async fn unsubscribe(client: &Client, channel: String, bare: bool) -> FredResult<()> {
+    if bare {
+        client.unsubscribe(channel).await?;
+    } else {
+        client.sunsubscribe(channel).await?;
+    }
+    client.ping::<()>(None).await
 }
 
 /// Routes messages until the connection is gone. Never waits for anything else.

@@ -30,8 +30,12 @@ impl TopicKeys {
         format!("{}:log", self.base)
     }
 
+    /// Where the numbering is. A job has its own in its record, one key less for each job.
     pub(super) fn meta(&self) -> String {
-        format!("{}:meta", self.base)
+        match &self.record {
+            Some(record) => record.clone(),
+            None => format!("{}:meta", self.base),
+        }
     }
 
     pub(super) fn channel(&self) -> String {
@@ -57,15 +61,11 @@ impl QueueKeys {
         format!("{}job:", self.base)
     }
 
-    /// Record, log, meta and channel of a job, then log, meta and channel of its queue: the first seven
-    /// keys of every script that changes one job.
+    /// Record, log and channel of a job, then log, meta and channel of its queue: the first six keys
+    /// of every script that changes one job.
     pub(super) fn of_job(&self, id: &JobId) -> Vec<String> {
         let record = format!("{}job:{id}", self.base);
-        let mut keys = vec![
-            format!("{record}:log"),
-            format!("{record}:meta"),
-            format!("{record}:ch"),
-        ];
+        let mut keys = vec![format!("{record}:log"), format!("{record}:ch")];
         keys.insert(0, record);
         keys.extend(self.all());
         keys
@@ -195,7 +195,6 @@ mod tests {
             [
                 base.clone(),
                 format!("{base}:log"),
-                format!("{base}:meta"),
                 format!("{base}:ch"),
                 "tg:{q:mud:0}:all:log".into(),
                 "tg:{q:mud:0}:all:meta".into(),

@@ -50,7 +50,8 @@ pub(super) fn parse(topic: &Topic, from: From, answer: Value) -> Result<Option<R
     match from {
         From::Now => {}
         From::After(since) => {
-            for (next, entry) in (since.offset.saturating_add(1)..).zip(entries) {
+            // In this order: the range must not be asked for what lies beyond the largest offset.
+            for (entry, next) in entries.into_iter().zip(since.offset.saturating_add(1)..) {
                 let Some(publication) = placed(topic, entry, &top.epoch, next) else {
                     break;
                 };

@@ -31,15 +31,15 @@ macro_rules! scripts {
 scripts! {
     Publish = "publish", ["topic"];
     Announce = "announce", [];
-    Read = "read", ["topic", "job"];
-    Submit = "submit", ["topic", "job"];
-    Claim = "claim", ["topic", "job"];
+    Read = "read", ["record"];
+    Submit = "submit", ["topic", "record", "job", "wake"];
+    Claim = "claim", ["topic", "record", "job"];
     Heartbeat = "heartbeat", ["topic"];
-    Progress = "progress", ["topic", "job"];
-    Finish = "finish", ["topic", "job"];
-    Release = "release", ["topic", "job"];
-    Reclaim = "reclaim", ["topic", "job"];
-    Get = "get", ["topic", "job"];
+    Progress = "progress", ["topic", "record", "job"];
+    Finish = "finish", ["topic", "record", "job", "expire"];
+    Release = "release", ["topic", "record", "job", "wake"];
+    Reclaim = "reclaim", ["topic", "record", "job", "wake", "expire"];
+    Get = "get", ["record"];
 }
 
 /// The digests Redis gave.

@@ -1,6 +1,6 @@
 -- Reads a part of a log together with the position of its top and, for a job's topic, its record.
 -- Creates the epoch of a topic that has none.
--- KEYS 1 log, 2 meta, [3 job record]
+-- KEYS 1 log, 2 meta (a job's is its record), [3 job record]
 -- ARGV 1 `now` | `newest` | `after`, 2 limit, 3 size, 4 keep ms (0: as it is), 5 epoch candidate,
 --      6 epoch, 7 offset, 8 tag (`*`: not known)
 -- Returns {epoch, offset of the top, its tag, '' | 'epoch' | 'fork' | 'trimmed', record or '', entries},
@@ -12,12 +12,8 @@ local m = redis.call('HMGET', KEYS[2], 'epoch', 'top', 'tag')
 local epoch, top, tag = m[1], tonumber(m[2]), m[3] or ''
 if not (epoch and top) then
   epoch, top, tag = ARGV[5], 0, ''
-  redis.call('DEL', KEYS[1], KEYS[2])
+  redis.call('DEL', KEYS[1])
   redis.call('HSET', KEYS[2], 'epoch', epoch, 'top', 0, 'tag', '')
-  local left = KEYS[3] and redis.call('PTTL', KEYS[3]) or 0
-  if left > 0 then
-    redis.call('PEXPIRE', KEYS[2], left)
-  end
 end
 local keep = tonumber(ARGV[4])
 if keep > 0 then

@@ -1,5 +1,15 @@
 -- Put before every script that appends to a log: time, and appending. Short, because each call of a
--- script runs it again.
+-- script runs it again; and with as little arithmetic as possible, because Lua's numbers cost more here
+-- than texts.
+--
+-- ARGV of every script that appends:
+--   1 most     entries a log may grow to before it is trimmed; no reader sees those over its size
+--   2 trim     the first index to keep then: the size, negative
+--   3 ttl      ms until a log is dropped
+--   4 cut      how many digits of the time are kept to tell one period from the next, negative: expiry is
+--              set once in a period, and a period longer than it would have to be
+--   5 keep     ms that a numbering outlives its last use
+--   6 epoch    the epoch of a topic that has none yet
 
 -- Milliseconds since 1970, as text.
 local function now()
@@ -7,39 +17,45 @@ local function now()
   return t[1] .. string.sub('000000' .. t[2], -6, -4)
 end
 
--- Numbers an entry, appends it to a topic's log and publishes the same bytes.
---   size, ttl   entries kept, ms until the log is dropped
---   keep        ms that the numbering outlives the last use; 0: until somebody else sets it
---   candidate   the epoch, if this is the topic's first entry
---   tail        `exclude name\ndata`, see entry.rs
--- Returns `epoch offset tag`.
--- Trimming and expiry are done now and then, not each time: the log grows to a quarter (at most 64
--- entries) over its size, which no reader sees, and expiry is set a 16th longer and at most that late.
-local function append(log, meta, channel, size, ttl, keep, candidate, tag, kind, time, tail)
-  local m = redis.call('HMGET', meta, 'epoch', 'top', 'tag', 'fresh')
-  local epoch, top, previous, fresh = m[1], tonumber(m[2]), m[3] or '', tonumber(m[4])
-  local new = not (epoch and top)
+-- Numbers an entry, appends it to a log and publishes the same bytes.
+--   m, i   epoch, top, tag and period as HMGET gives them, from index i of m; brought up to date, but
+--          for the caller to store
+--   tail   `exclude name\ndata`, see entry.rs
+-- Returns whether epoch and period are to be stored, besides top and tag.
+local function append(log, channel, m, i, tag, kind, time, tail)
+  local epoch, top, previous, period = m[i], tonumber(m[i + 1]), m[i + 2], string.sub(time, 1, ARGV[4])
+  local new = not (epoch and top and previous)
   if new then
-    epoch, top, previous = candidate, 0, ''
-    redis.call('DEL', log, meta)
+    epoch, top, previous = ARGV[6], 0, ''
+    m[i] = epoch
   end
   local offset = string.format('%d', top + 1)
   local entry = '1 ' .. kind .. ' ' .. epoch .. ' ' .. offset .. ' ' .. tag .. ' ' .. previous
     .. ' ' .. time .. ' ' .. tail
+  -- The first write, and one that a full Redis refuses: after it the script runs to its end.
   local length = redis.call('RPUSH', log, entry)
-  if length > size + math.min(64, math.floor(size / 4)) then
-    redis.call('LTRIM', log, -size, -1)
+  if new then
+    redis.call('LTRIM', log, -1, -1)
+  elseif length > tonumber(ARGV[1]) then
+    redis.call('LTRIM', log, ARGV[2], -1)
   end
-  local margin = math.floor(ttl / 16)
-  if new or length == 1 or not fresh or math.abs(time - fresh) >= margin then
-    redis.call('HSET', meta, 'epoch', epoch, 'top', offset, 'tag', tag, 'fresh', time)
-    redis.call('PEXPIRE', log, ttl + margin)
-    if keep > 0 then
-      redis.call('PEXPIRE', meta, keep + margin)
-    end
-  else
-    redis.call('HSET', meta, 'top', offset, 'tag', tag)
+  local late = new or length == 1 or m[i + 3] ~= period
+  if late then
+    redis.call('PEXPIRE', log, ARGV[3])
   end
   redis.call('SPUBLISH', channel, entry)
-  return epoch .. ' ' .. offset .. ' ' .. tag
+  m[i + 1], m[i + 2], m[i + 3] = offset, tag, period
+  return late
+end
+
+-- Appends to a topic whose numbering is in `meta`. Returns `epoch offset tag`.
+local function publish(log, meta, channel, tag, kind, time, tail)
+  local m = redis.call('HMGET', meta, 'epoch', 'top', 'tag', 'period')
+  if append(log, channel, m, 1, tag, kind, time, tail) then
+    redis.call('HSET', meta, 'epoch', m[1], 'top', m[2], 'tag', tag, 'period', m[4])
+    redis.call('PEXPIRE', meta, ARGV[5])
+  else
+    redis.call('HSET', meta, 'top', m[2], 'tag', tag)
+  end
+  return m[1] .. ' ' .. m[2] .. ' ' .. tag
 end
