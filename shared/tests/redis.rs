@@ -1,6 +1,8 @@
 //! The contract suites on a real Redis, and what only a real Redis can do: disappear, hang, forget its
 //! scripts, hold what others wrote into it.
 
+#![expect(clippy::expect_used, reason = "all of this is tests")]
+
 #[macro_use]
 mod contract;
 mod on_redis;

@@ -152,31 +152,19 @@ impl Commands {
     }
 
     fn explain(&self, error: &Error) -> CallError {
-        let details = error.details();
-        let temporary = [
-            "OOM",
-            "MISCONF",
-            "NOREPLICAS",
-            "READONLY",
-            "LOADING",
-            "BUSY",
-            "MASTERDOWN",
-        ];
-        match error.kind() {
-            ErrorKind::Timeout => {
+        match Cause::of(error) {
+            Cause::Timeout => {
                 self.metrics.count(Trouble::Timeout);
                 CallError::Unavailable("Redis did not answer in time".to_owned())
             }
-            ErrorKind::IO | ErrorKind::Canceled | ErrorKind::Routing | ErrorKind::Backpressure => {
-                CallError::Unavailable(LOST.to_owned())
-            }
-            _ => {
+            Cause::Connection => CallError::Unavailable(LOST.to_owned()),
+            Cause::Temporary => {
                 self.metrics.count(Trouble::Answer);
-                if temporary.iter().any(|prefix| details.starts_with(prefix)) {
-                    CallError::Unavailable(details.to_owned())
-                } else {
-                    CallError::Internal(details.to_owned())
-                }
+                CallError::Unavailable(error.details().to_owned())
+            }
+            Cause::Answer => {
+                self.metrics.count(Trouble::Answer);
+                CallError::Internal(error.details().to_owned())
             }
         }
     }
@@ -241,6 +229,48 @@ impl Commands {
             .store(check::clock_ahead(client).await?, Ordering::Relaxed);
         self.scripts.load_all(client).await?;
         Ok(unit)
+    }
+}
+
+/// Where an error of fred's comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Cause {
+    Timeout,
+    /// No answer came, whatever fred calls it: most of its own errors are of the kind `Unknown`.
+    Connection,
+    /// Redis answered that it can't now.
+    Temporary,
+    /// Redis answered with an error, or with something unexpected.
+    Answer,
+}
+
+impl Cause {
+    pub(super) fn of(error: &Error) -> Self {
+        // Redis's errors begin with a code in capitals, fred's are sentences.
+        let code = error.details().split(' ').next().unwrap_or_default();
+        let temporary = [
+            "OOM",
+            "MISCONF",
+            "NOREPLICAS",
+            "READONLY",
+            "LOADING",
+            "BUSY",
+            "MASTERDOWN",
+        ];
+        if code.len() > 1 && code.bytes().all(|byte| byte.is_ascii_uppercase()) {
+            return if temporary.contains(&code) {
+                Self::Temporary
+            } else {
+                Self::Answer
+            };
+        }
+        match error.kind() {
+            ErrorKind::Timeout => Self::Timeout,
+            ErrorKind::Parse | ErrorKind::Protocol | ErrorKind::NotFound | ErrorKind::InvalidArgument => {
+                Self::Answer
+            }
+            _ => Self::Connection,
+        }
     }
 }
 

@@ -1,6 +1,5 @@
-//! The connection that publications are heard on. One task owns what is attached: it takes requests,
-//! attaches everything again after a lost connection, and proves that it still hears. A second task
-//! reads messages and does nothing but route them.
+//! What is attached. One task owns it: it takes requests, has everything attached again after a lost
+//! connection, and proves that it still hears.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -8,28 +7,21 @@ use std::task::Poll;
 use std::time::{Duration, Instant};
 
 use fred::clients::Client;
-use fred::error::Error;
-use fred::interfaces::{ClientLike, EventInterface, FredResult, PubsubInterface};
-use fred::types::Message;
+use fred::interfaces::{FredResult, PubsubInterface};
 use futures_util::future::BoxFuture;
 use futures_util::stream::{FuturesUnordered, StreamExt};
-use tokio::sync::broadcast::Receiver;
-use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
 use super::address::Address;
-use super::commands::{CallError, Commands};
+use super::commands::{CallError, Cause, Commands};
 use super::link::Part;
 use super::metrics::Trouble;
 use super::routes::{Route, Routes};
-use super::unit::{Pace, Unit};
+use super::subscriber::{BATCH, connect, subscribe, unsubscribe};
+use super::unit::Unit;
 use crate::broker::{BrokerError, BrokerEvent};
 
-/// Messages that may wait for the routing task.
-const UNREAD: usize = 32_768;
-/// Channels attached at once, after a lost connection as well as on request.
-const BATCH: usize = 512;
 /// Requests that wait for the task.
 const REQUESTS: usize = 4_096;
 /// Silence after which the node publishes something to itself.
@@ -290,105 +282,6 @@ impl Task {
     }
 }
 
-/// Connects when the commands are connected, and attaches everything again.
-async fn connect(
-    address: &Address,
-    commands: &Commands,
-    routes: &Arc<Routes>,
-    probe: &str,
-) -> (Unit, Reader) {
-    let mut pace = Pace::default();
-    loop {
-        commands.connected().await;
-        match attach_all(address, commands, routes, probe).await {
-            Ok(connected) => return connected,
-            Err(error) => {
-                commands.metrics.count(Trouble::Connect);
-                tracing::debug!("no connection to hear on: {}", error.details());
-            }
-        }
-        pace.pause().await;
-    }
-}
-
-async fn attach_all(
-    address: &Address,
-    commands: &Commands,
-    routes: &Arc<Routes>,
-    probe: &str,
-) -> FredResult<(Unit, Reader)> {
-    let unit = Unit::connect(address, 1, UNREAD).await?;
-    let client = unit.first();
-    let messages = client.message_rx();
-    let metrics = commands.metrics.clone();
-    let routing = routes.clone();
-    let reader = Reader(tokio::spawn(read(messages, routing, metrics)));
-    subscribe(client, probe, false).await?;
-    for batch in routes.channels().chunks(BATCH) {
-        let all = batch
-            .iter()
-            .map(|(channel, bare)| subscribe(client, channel, *bare));
-        futures_util::future::try_join_all(all).await?;
-    }
-    routes.hear();
-    Ok((unit, reader))
-}
-
-/// The routing task; it ends with the value.
-struct Reader(tokio::task::JoinHandle<()>);
-
-impl Reader {
-    /// Ends it, and resolves when it has.
-    async fn end(mut self) {
-        self.0.abort();
-        let _ = (&mut self.0).await;
-    }
-}
-
-impl Drop for Reader {
-    fn drop(&mut self) {
-        self.0.abort();
-    }
-}
-
-/// Resolves when Redis has acknowledged. Redis answers SSUBSCRIBE once for each channel, but fred
-/// expects one answer for each command: so a command never names two. SUBSCRIBE resolves when it is
-/// written; a PING behind it on the same connection is answered when it has taken effect.
-async fn subscribe(client: &Client, channel: &str, bare: bool) -> FredResult<()> {
-    if bare {
-        client.subscribe(channel.to_owned()).await?;
-        client.ping::<()>(None).await
-    } else {
-        client.ssubscribe(channel.to_owned()).await
-    }
-}
-
-/// Resolves when Redis has done it, so that nothing published later is heard even if the channel is
-/// subscribed to again at once. Redis's answer is not told by fred, hence the PING.
-async fn unsubscribe(client: &Client, channel: String, bare: bool) -> FredResult<()> {
-    if bare {
-        client.unsubscribe(channel).await?;
-    } else {
-        client.sunsubscribe(channel).await?;
-    }
-    client.ping::<()>(None).await
-}
-
-/// Routes messages until the connection is gone. Never waits for anything else.
-async fn read(mut messages: Receiver<Message>, routes: Arc<Routes>, metrics: super::RedisMetrics) {
-    loop {
-        match messages.recv().await {
-            Ok(message) => routes.deliver(&message.channel, message.value.into_bytes()),
-            Err(RecvError::Lagged(missed)) => {
-                metrics.count(Trouble::Overflow);
-                tracing::warn!(missed, "publications came faster than they could be passed on");
-                routes.outlet.send(BrokerEvent::Gap { topic: None });
-            }
-            Err(RecvError::Closed) => return,
-        }
-    }
-}
-
 /// While there is no connection: attaching fails at once, detaching is remembered.
 async fn refuse_all(requests: &mut mpsc::Receiver<Request>, commands: &Commands, routes: &Routes) {
     while let Some(request) = requests.recv().await {
@@ -405,18 +298,8 @@ async fn refuse_all(requests: &mut mpsc::Receiver<Request>, commands: &Commands,
 
 /// Redis itself answered, be it with an error.
 fn is_answer(outcome: &FredResult<()>) -> bool {
-    use fred::error::ErrorKind;
-    let broken = |error: &Error| {
-        matches!(
-            error.kind(),
-            ErrorKind::IO
-                | ErrorKind::Canceled
-                | ErrorKind::Timeout
-                | ErrorKind::Routing
-                | ErrorKind::Backpressure
-        )
-    };
-    outcome.as_ref().err().is_none_or(|error| !broken(error))
+    let answered = |error| matches!(Cause::of(error), Cause::Answer | Cause::Temporary);
+    outcome.as_ref().err().is_none_or(answered)
 }
 
 fn unavailable(commands: &Commands) -> BrokerError {

@@ -20,6 +20,7 @@ mod page;
 mod queue;
 mod routes;
 mod scripts;
+mod subscriber;
 mod unit;
 mod wake;
 

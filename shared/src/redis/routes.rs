@@ -56,6 +56,10 @@ impl Routes {
         self.attached.write().remove(channel).is_some()
     }
 
+    pub(super) fn contains(&self, channel: &str) -> bool {
+        self.attached.read().contains_key(channel)
+    }
+
     /// All channels, and whether each is a bare one.
     pub(super) fn channels(&self) -> Vec<(Box<str>, bool)> {
         let attached = self.attached.read();
