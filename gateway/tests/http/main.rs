@@ -5,6 +5,7 @@
     reason = "what a test's helper expects is part of what the test proves"
 )]
 
+mod access;
 mod admin;
 mod api;
 mod endpoint;
