@@ -176,7 +176,7 @@ async fn handlers_that_block_their_threads_for_three_leases_keep_their_jobs_on_r
         .concurrency(4);
     let worker = Running::start(worker.registry(registry.clone()).build().expect("a worker"));
     let mut ids = Vec::new();
-    for n in 0..4 {
+    for n in 0..2 {
         ids.push(submit(&backend, "default", "block", json!(n)).await);
     }
     for (n, id) in ids.iter().enumerate() {

@@ -15,7 +15,8 @@ use crate::Any;
 use crate::flaky::Flaky;
 use crate::support::{Bench, DEADLINE, Running, metric, result, terminals};
 
-const LEASE: Duration = Duration::from_millis(400);
+/// Long enough that a busy machine does not make a worker lose one by itself.
+const LEASE: Duration = Duration::from_secs(1);
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn handlers_that_block_every_thread_for_three_leases_keep_their_jobs() {
@@ -217,7 +218,7 @@ async fn short_failures_of_heartbeats_do_not_cost_the_job() {
     let id = bench.submit("any", json!(1)).await;
     bench.until(&id, |record| record.state == JobState::Running).await;
     flaky.heartbeats_away.store(true, Ordering::SeqCst);
-    tokio::time::sleep(LEASE / 2).await;
+    tokio::time::sleep(LEASE / 4).await;
     flaky.heartbeats_away.store(false, Ordering::SeqCst);
     let record = bench.ended(&id).await;
     assert_eq!((result(&record), record.attempt), (json!(1), 1));
