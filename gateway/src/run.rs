@@ -104,7 +104,7 @@ pub async fn run(
         handshake_timeout: config.limits.handshake_timeout,
         drain: REQUESTS_END,
     };
-    announce(&config, &listeners);
+    announce(&config, &listeners, open_api_on_loopback);
 
     let admin_end = CancellationToken::new();
     let _admin_end = admin_end.clone().drop_guard();
@@ -159,7 +159,7 @@ async fn admin_port(
 }
 
 /// Says in the log where the node is and who may do what there.
-fn announce(config: &Config, listeners: &Listeners) {
+fn announce(config: &Config, listeners: &Listeners, open_api_on_loopback: bool) {
     let place = |listener: &TcpListener| {
         listener
             .local_addr()
@@ -177,7 +177,9 @@ fn announce(config: &Config, listeners: &Listeners) {
             endpoint.path
         );
     }
-    if config.auth.api_keys.is_empty() {
-        tracing::info!("/api is closed: no API key is set");
+    match (config.auth.api_keys.is_empty(), open_api_on_loopback) {
+        (false, _) => {}
+        (true, false) => tracing::info!("/api is closed: no API key is set"),
+        (true, true) => tracing::info!("/api is open to programs on this machine: no API key is set"),
     }
 }
