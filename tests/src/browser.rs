@@ -56,7 +56,7 @@ impl Browser {
             ])
             .args([
                 "--hide-scrollbars",
-                "--window-size=1200,900",
+                "--window-size=1200,1200",
                 "--remote-debugging-port=0",
             ])
             .arg(format!("--user-data-dir={}", profile.path().display()))
@@ -160,9 +160,11 @@ impl Browser {
         Ok(())
     }
 
+    /// What the window shows, from the top of the page.
     pub async fn screenshot(&mut self, file: &Path) -> Result<()> {
+        self.value("scrollTo(0, 0)").await?;
         let answer = self
-            .call("Page.captureScreenshot", json!({ "captureBeyondViewport": true }))
+            .call("Page.captureScreenshot", json!({}))
             .await?;
         let data = answer["data"].as_str().context("a picture")?;
         Ok(fs::write(file, STANDARD.decode(data)?)?)
