@@ -1,0 +1,12 @@
+//! The transport over real TCP: against a client that is not ours, and against raw bytes.
+
+#![expect(
+    clippy::expect_used,
+    reason = "a test fails by panicking, in its own functions too"
+)]
+
+mod accept;
+mod client;
+#[path = "../../examples/echo/server.rs"]
+mod echo;
+mod websocket;
