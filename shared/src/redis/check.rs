@@ -25,9 +25,7 @@ fn read(info: &str) -> Option<String> {
     let version = field("redis_version").unwrap_or("unknown");
     let major: Option<u64> = version.split('.').next().and_then(|part| part.parse().ok());
     if major.is_none_or(|major| major < OLDEST) {
-        return Some(format!(
-            "this Redis has version {version}; Tidegate needs 7.0 or newer: upgrade it or use another"
-        ));
+        return Some(too_old(version));
     }
     if field("role") == Some("slave") && field("slave_read_only") != Some("0") {
         return Some("this Redis is a read-only replica: connect to its primary".to_owned());
@@ -39,6 +37,10 @@ fn read(info: &str) -> Option<String> {
              set maxmemory-policy noeviction (redis.conf, or CONFIG SET)"
         )),
     }
+}
+
+pub(super) fn too_old(version: &str) -> String {
+    format!("this Redis has version {version}; Tidegate needs 7.0 or newer: upgrade it or use another")
 }
 
 /// How many milliseconds Redis's clock is ahead of ours.

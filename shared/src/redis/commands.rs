@@ -4,12 +4,12 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use fred::clients::Client;
 use fred::error::{Error, ErrorKind};
 use fred::interfaces::{FredResult, LuaInterface};
-use fred::types::Value;
+use fred::types::{Key, Value};
 use tokio::sync::{Semaphore, watch};
 use tokio_util::sync::CancellationToken;
 
@@ -17,6 +17,7 @@ use super::address::Address;
 use super::check;
 use super::link::{LinkState, Part};
 use super::metrics::{RedisMetrics, Trouble};
+use super::reports::Reports;
 use super::scripts::{Script, Scripts};
 use super::unit::{Pace, Unit};
 use crate::broker::BrokerError;
@@ -26,8 +27,6 @@ use crate::job::JobError;
 const LANES: usize = 4;
 /// Commands under way at once in this process; more fail.
 const UNDER_WAY: usize = 8_192;
-/// A broken connection is reported once, and then every so often.
-const REPORT: Duration = Duration::from_secs(5);
 
 /// Why a call failed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -113,9 +112,10 @@ impl Commands {
         keys: Vec<String>,
         arguments: Vec<Value>,
     ) -> Result<Value, CallError> {
+        let keys: Vec<Key> = keys.into_iter().map(Key::from).collect();
         self.call(script.name(), tag, async |client| {
             let digest = self.scripts.digest(script);
-            // Cheap to clone: texts and payloads are shared bytes.
+            // Cheap to clone: keys and arguments are shared bytes.
             match client.evalsha(digest, keys.clone(), arguments.clone()).await {
                 Err(error) if error.details().starts_with("NOSCRIPT") => {
                     self.scripts.load(client, script).await?;
@@ -172,7 +172,7 @@ impl Commands {
     /// Makes the connections, again and again, until `shutdown`, or until the first one shows a Redis
     /// that is unfit for use.
     pub(super) async fn keep(self: Arc<Self>, address: Address, shutdown: CancellationToken) {
-        let mut reports = Reports::default();
+        let mut reports = Reports::new("connection to Redis");
         let mut reached = false;
         let mut pace = Pace::default();
         loop {
@@ -220,7 +220,12 @@ impl Commands {
     }
 
     async fn prepare(&self, address: &Address) -> Result<Unit, Failed> {
-        let unit = Unit::connect(address, LANES, 16).await?;
+        let unit = match Unit::connect(address, LANES, 16).await {
+            Err(error) if error.details().contains("unknown command") => {
+                return Err(Failed::Unfit(check::too_old("5 or older")));
+            }
+            made => made?,
+        };
         let client = unit.first();
         if let Some(why) = check::unfit(client).await? {
             return Err(Failed::Unfit(why));
@@ -284,28 +289,5 @@ enum Failed {
 impl From<Error> for Failed {
     fn from(error: Error) -> Self {
         Self::Unreachable(error.details().to_owned())
-    }
-}
-
-/// Says in the log how the connection is doing, without flooding it.
-#[derive(Debug, Default)]
-struct Reports {
-    last: Option<Instant>,
-    since: Option<Instant>,
-}
-
-impl Reports {
-    fn broken(&mut self, address: &Address, why: &str) {
-        let since = *self.since.get_or_insert_with(Instant::now);
-        if self.last.is_none_or(|last| last.elapsed() >= REPORT) {
-            self.last = Some(Instant::now());
-            let seconds = since.elapsed().as_secs();
-            tracing::warn!("no connection to Redis at {address} for {seconds} s, trying on: {why}");
-        }
-    }
-
-    fn connected(&mut self, address: &Address) {
-        tracing::info!("connected to Redis at {address}");
-        *self = Self::default();
     }
 }

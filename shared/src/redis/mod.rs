@@ -18,6 +18,7 @@ mod metrics;
 mod outlet;
 mod page;
 mod queue;
+mod reports;
 mod routes;
 mod scripts;
 mod subscriber;

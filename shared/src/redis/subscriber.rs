@@ -12,12 +12,13 @@ use tokio::sync::broadcast::error::RecvError;
 use super::address::Address;
 use super::commands::Commands;
 use super::metrics::{RedisMetrics, Trouble};
+use super::reports::Reports;
 use super::routes::Routes;
 use super::unit::{Pace, Unit};
 use crate::broker::BrokerEvent;
 
 /// Messages that may wait for the routing task.
-const UNREAD: usize = 32_768;
+const UNREAD: usize = 8_192;
 /// Channels attached at once, after a lost connection as well as on request.
 pub(super) const BATCH: usize = 512;
 
@@ -29,13 +30,17 @@ pub(super) async fn connect(
     probe: &str,
 ) -> (Unit, Reader) {
     let mut pace = Pace::default();
+    let mut reports = Reports::new("subscription to Redis");
     loop {
         commands.connected().await;
         match attach_all(address, commands, routes, probe).await {
-            Ok(connected) => return connected,
+            Ok(connected) => {
+                reports.connected(address);
+                return connected;
+            }
             Err(error) => {
                 commands.metrics.count(Trouble::Connect);
-                tracing::debug!("no connection to hear on: {}", error.details());
+                reports.broken(address, error.details());
             }
         }
         pace.pause().await;

@@ -133,10 +133,10 @@ impl Wakers {
     async fn serve(self: Arc<Self>, queue: QueueName, waker: Arc<Waker>) {
         let shutdown = self.shutdown.clone();
         tokio::select! {
-            () = shutdown.cancelled() => {}
+            // The map holds this queue's waker, and the waker's task the map: one has to let go.
+            () = shutdown.cancelled() => self.queues.lock().clear(),
             () = self.pass_on(&queue, &waker) => {}
         }
-        self.queues.lock().remove(&queue);
     }
 
     async fn pass_on(&self, queue: &QueueName, waker: &Arc<Waker>) {

@@ -10,7 +10,7 @@ use tidegate_shared::testing::RedisServer;
 use super::{data, node, publication, raw, skip_to, start};
 use crate::contract::broker::{attach, keyed, publish_numbers, read, send, topic};
 
-fn job(queue: &QueueName, key: Option<&str>) -> JobDraft {
+pub(super) fn job(queue: &QueueName, key: Option<&str>) -> JobDraft {
     JobDraft {
         id: JobId::new(queue),
         kind: JobType::parse("test").expect("valid"),

@@ -5,6 +5,7 @@ mod outage;
 mod proxy;
 mod refused;
 mod rubbish;
+mod waking;
 
 use std::time::Duration;
 
