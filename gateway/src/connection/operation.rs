@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use tidegate_shared::broker::From;
-use tidegate_shared::job::JobRecord;
+use tidegate_shared::job::{JobError, JobRecord};
 use tidegate_shared::publication::Snapshot;
 use tidegate_shared::topic::Topic;
 
@@ -75,7 +75,12 @@ async fn run(operation: Operation, node: Arc<Node>, outbox: Arc<Outbox>) -> (Tic
             Outcome::Replied(history(&node, &topic, from, limit, outbox.limit() / 2).await)
         }
         Work::Submit { draft, follow } => {
-            let result = node.backend.jobs.submit(*draft).await.map_err(Failure::from);
+            let result = node
+                .backend
+                .jobs
+                .submit(*draft)
+                .await
+                .map_err(|error| refused(&error));
             Outcome::Submitted { result, follow }
         }
         Work::Follow {
@@ -101,7 +106,7 @@ fn as_of(submitted: &Reply, standing: Standing) -> Reply {
     if standing.recovered == Some(false)
         && let Reply::Submitted { job, position, .. } = &mut reply
         && let (Some(now), Some(Snapshot::Job(record))) = (standing.position, standing.snapshot)
-        && let Ok(record) = record_of(record.as_str())
+        && let Some(record) = JobRecord::from_json(&record)
     {
         **job = record;
         *position = now;
@@ -109,8 +114,8 @@ fn as_of(submitted: &Reply, standing: Standing) -> Reply {
     reply
 }
 
-fn record_of(text: &str) -> Result<JobRecord, serde_json::Error> {
-    serde_json::from_str(text)
+fn refused(error: &JobError) -> Failure {
+    Failure::new(error.code(), error.to_string())
 }
 
 /// At most `budget` bytes of publications, so that one answer does not fill the outbox.

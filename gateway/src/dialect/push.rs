@@ -3,7 +3,6 @@
 
 use std::time::Duration;
 
-use tidegate_shared::broker::Lost;
 use tidegate_shared::name::{NodeId, SessionId, UserId};
 use tidegate_shared::position::{Offset, Position};
 use tidegate_shared::publication::Snapshot;
@@ -25,7 +24,8 @@ pub enum Push<'a> {
         topic: &'a Topic,
         position: Position,
         snapshot: Option<&'a Snapshot>,
-        reason: Lost,
+        /// `epoch`, `fork` or `trimmed`.
+        reason: &'static str,
     },
     GoAway(Goodbye),
     /// Something failed that no command asked for.

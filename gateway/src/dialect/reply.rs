@@ -2,9 +2,8 @@
 
 use std::sync::Arc;
 
-use tidegate_shared::broker::BrokerError;
 use tidegate_shared::code::ErrorCode;
-use tidegate_shared::job::{JobError, JobRecord};
+use tidegate_shared::job::JobRecord;
 use tidegate_shared::position::Position;
 use tidegate_shared::publication::{Publication, Snapshot};
 use tidegate_shared::topic::Topic;
@@ -61,17 +60,5 @@ impl Failure {
             code,
             message: message.into(),
         }
-    }
-}
-
-impl From<BrokerError> for Failure {
-    fn from(error: BrokerError) -> Self {
-        Self::new(error.code(), error.to_string())
-    }
-}
-
-impl From<JobError> for Failure {
-    fn from(error: JobError) -> Self {
-        Self::new(error.code(), error.to_string())
     }
 }

@@ -41,8 +41,10 @@ impl<'a> Delivery<'a> {
             let ahead = if to.has_ahead() { to.ahead(outbox) } else { None };
             let is_sender = excludes && run.iter().any(|one| one.exclude == Some(outbox.session()));
             if ahead.is_some() || is_sender {
-                if let Some(position) = ahead {
-                    agreed &= run.iter().all(|one| agrees(one, &position));
+                if ahead.is_some_and(|position| !run.iter().all(|one| agrees(one, &position))) {
+                    // Nothing of this leads on from what it has.
+                    agreed = false;
+                    continue;
                 }
                 let some = run
                     .iter()

@@ -20,7 +20,7 @@ pub(super) struct Entry {
     /// How many are about to become live.
     joining: u32,
     /// Those who wait for the end of a repair.
-    waiting: Vec<oneshot::Sender<()>>,
+    waiting: Vec<oneshot::Sender<bool>>,
     /// Counts how often it has become idle, so that an old reason to detach it is told from a new one.
     idle: u32,
 }
@@ -72,23 +72,23 @@ impl Entry {
         let was_live = self.live.remove(outbox);
         if was_live && self.live.is_empty() {
             self.feed.forget(self.is_joining());
-            self.end_wait();
+            self.end_wait(true);
         }
         was_live
     }
 
-    /// What to wait on for the end of the repair that runs.
-    pub(super) fn wait(&mut self) -> oneshot::Receiver<()> {
+    /// What to wait on for the end of the repair that runs; `false` if it could not read the log.
+    pub(super) fn wait(&mut self) -> oneshot::Receiver<bool> {
         let (sender, receiver) = oneshot::channel();
         self.waiting.retain(|one| !one.is_closed());
         self.waiting.push(sender);
         receiver
     }
 
-    pub(super) fn end_wait(&mut self) {
+    pub(super) fn end_wait(&mut self, could_read: bool) {
         for one in std::mem::take(&mut self.waiting) {
             // Who stopped waiting does not care.
-            let _ = one.send(());
+            let _ = one.send(could_read);
         }
     }
 
@@ -128,11 +128,12 @@ impl Entry {
         &mut self,
         outbox: &Arc<Outbox>,
         top: Position,
+        doubts: u32,
         delivery: &mut Delivery<'_>,
         greet: impl FnOnce(&[Arc<Publication>], &mut Delivery<'_>),
     ) -> (Admission, Option<u32>) {
         let is_first = self.feed.position().is_none();
-        let admission = self.feed.admit(top);
+        let admission = self.feed.admit(top, doubts);
         match &admission {
             Admission::Level(rest) => {
                 greet(rest, delivery);
@@ -143,10 +144,10 @@ impl Entry {
                 self.live.insert(outbox.clone());
                 self.live.set_ahead(outbox.clone(), top);
             }
-            Admission::Wait | Admission::ReadOn | Admission::Disagree(_) => {}
+            Admission::Stale | Admission::Wait | Admission::ReadOn | Admission::Disagree(_) => {}
         }
         let mut repair = None;
-        if is_first {
+        if is_first && self.feed.position().is_some() {
             let mut held = Vec::new();
             repair = self.feed.settle(self.is_joining(), &mut held);
             repair = self.deliver(&held, delivery).or(repair);

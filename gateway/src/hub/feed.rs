@@ -5,15 +5,12 @@
 //! nothing could be handed on (a hole is being repaired, or the first subscriber is still reading).
 //! `history` is what was handed on while somebody was joining: it links the joiner's read to the rest.
 
-use std::collections::VecDeque;
 use std::sync::Arc;
 
 use tidegate_shared::position::{Offset, Position};
-use tidegate_shared::publication::{Body, Publication};
+use tidegate_shared::publication::Publication;
 
-/// Most publications and bytes in each of the two lists. Beyond it the log is read again.
-pub(super) const LIST_LIMIT: usize = 1_024;
-const LIST_BYTES: usize = 1024 * 1024;
+use super::list::List;
 
 #[derive(Debug, Default)]
 pub(super) struct Feed {
@@ -25,6 +22,8 @@ pub(super) struct Feed {
     heard: Offset,
     /// Of the repair that may run; an older one that still runs must not touch anything.
     repair: u32,
+    /// Counts what makes earlier reads of the log doubtful.
+    doubts: u32,
     /// The repair is to take everybody to the top of the log, whatever they have.
     reset: bool,
 }
@@ -59,6 +58,8 @@ pub(super) enum Admission {
     Level(Vec<Arc<Publication>>),
     /// Ahead of the others: it must not get again what it has.
     Ahead,
+    /// Something has happened since that makes the read doubtful: read anew.
+    Stale,
     /// Ask again when the repair has ended.
     Wait,
     /// Read on from the position: what follows it is no longer at hand.
@@ -133,6 +134,7 @@ impl Feed {
 
     /// Publications may have been missed. Gives the number of the repair to start, if one is needed.
     pub(super) fn suspect(&mut self) -> Option<u32> {
+        self.doubts = self.doubts.wrapping_add(1);
         match self.state {
             State::Unknown | State::Repairing(_) => {
                 self.held.incomplete = true;
@@ -148,8 +150,12 @@ impl Feed {
         self.state = State::Open;
     }
 
-    /// Somebody has read the log up to `top`, having asked after this topic's publications before.
-    pub(super) fn admit(&mut self, top: Position) -> Admission {
+    /// Somebody has read the log up to `top`, having asked after this topic's publications, and for
+    /// `doubts`, before.
+    pub(super) fn admit(&mut self, top: Position, doubts: u32) -> Admission {
+        if doubts != self.doubts {
+            return Admission::Stale;
+        }
         let last = match self.state {
             State::Unknown | State::Open => {
                 self.state = State::Live(top);
@@ -175,10 +181,11 @@ impl Feed {
             one.place
                 .is_some_and(|place| place.position.offset == top.offset + 1)
         };
-        match self.history.items.iter().position(next) {
+        let found = self.history.iter().position(next);
+        match found {
             None => Admission::ReadOn,
-            Some(first) if follows(&self.history.items[first], &top) => {
-                Admission::Level(self.history.items.iter().skip(first).cloned().collect())
+            Some(first) if self.history.get(first).is_some_and(|one| follows(one, &top)) => {
+                Admission::Level(self.history.iter().skip(first).cloned().collect())
             }
             Some(_) => Admission::Disagree(self.begin_repair(last)),
         }
@@ -189,11 +196,9 @@ impl Feed {
     pub(super) fn settle(&mut self, joining: bool, out: &mut Vec<Arc<Publication>>) -> Option<u32> {
         let State::Live(_) = self.state else { return None };
         let incomplete = std::mem::take(&mut self.held.incomplete);
-        self.drain(0, joining, out);
+        self.drain(joining, out);
         match self.state {
-            State::Live(last) if incomplete || !self.held.list.items.is_empty() => {
-                Some(self.begin_repair(last))
-            }
+            State::Live(last) if incomplete || !self.held.list.is_empty() => Some(self.begin_repair(last)),
             _ => None,
         }
     }
@@ -203,7 +208,7 @@ impl Feed {
         let State::Repairing(last) = self.state else {
             return None;
         };
-        self.held.before_read = self.held.list.items.len();
+        self.held.before_read = self.held.list.len();
         self.held.incomplete = false;
         Some(last)
     }
@@ -238,22 +243,27 @@ impl Feed {
     pub(super) fn jump(&mut self, position: Position) {
         if let State::Repairing(_) = self.state {
             self.state = State::Repairing(position);
+            self.reset = false;
+            self.doubts = self.doubts.wrapping_add(1);
             self.history.clear();
         }
     }
 
     /// Ends the repair at the top of the log, if everything that arrived meanwhile fits.
     pub(super) fn conclude(&mut self, joining: bool, out: &mut Vec<Arc<Publication>>) -> Progress {
-        let before_read = std::mem::take(&mut self.held.before_read);
-        self.drain(before_read, joining, out);
+        // What had arrived before the log was read was in it, and so is known by now. If it is not, the
+        // backend has lost it since: the log is the truth.
+        for _ in 0..std::mem::take(&mut self.held.before_read) {
+            self.held.list.pop();
+        }
+        self.drain(joining, out);
         let State::Repairing(last) = self.state else {
             return Progress::Done;
         };
-        if self.held.incomplete || !self.held.list.items.is_empty() {
+        if self.held.incomplete || !self.held.list.is_empty() {
             return Progress::ReadOn;
         }
         self.state = State::Live(last);
-        self.reset = false;
         self.heard = 0;
         Progress::Done
     }
@@ -268,6 +278,11 @@ impl Feed {
         }
     }
 
+    /// A number that stays the same for as long as what was read of the log can be relied on.
+    pub(super) fn doubts(&self) -> u32 {
+        self.doubts
+    }
+
     /// Whether the repair must not lead on from where the subscribers are.
     pub(super) fn must_reset(&self) -> bool {
         self.reset
@@ -278,7 +293,10 @@ impl Feed {
         self.state = State::Unknown;
         self.reset = false;
         self.history.clear();
-        if !joining {
+        if joining {
+            // What was handed on while they were reading is remembered nowhere now.
+            self.held.incomplete = true;
+        } else {
             self.held = Held::default();
         }
     }
@@ -297,18 +315,14 @@ impl Feed {
         self.repair
     }
 
-    /// Takes from the front of what is held: what follows goes to `out`, what is known away. So does
-    /// what fits nowhere among the first `before_read`: they were there before the log was read, and
-    /// the log, which is the truth, neither has them nor leads to them: the backend has lost them.
-    fn drain(&mut self, before_read: usize, joining: bool, out: &mut Vec<Arc<Publication>>) {
-        let mut stale = before_read;
-        while let Some(publication) = self.held.list.items.front() {
+    /// Takes from the front of what is held: what follows goes to `out`, what is known away.
+    fn drain(&mut self, joining: bool, out: &mut Vec<Arc<Publication>>) {
+        while let Some(publication) = self.held.list.get(0) {
             let Some(last) = self.position() else { return };
             let is_next = follows(publication, &last);
-            if !is_next && !is_known(publication, &last) && stale == 0 {
+            if !is_next && !is_known(publication, &last) {
                 return;
             }
-            stale = stale.saturating_sub(1);
             let Some(publication) = self.held.list.pop() else {
                 return;
             };
@@ -353,54 +367,4 @@ impl Held {
             self.incomplete = true;
         }
     }
-}
-
-/// Publications in the order they came, with their size.
-#[derive(Debug, Default)]
-struct List {
-    items: VecDeque<Arc<Publication>>,
-    bytes: usize,
-}
-
-impl List {
-    fn push(&mut self, publication: Arc<Publication>) {
-        self.bytes += size(&publication);
-        self.items.push_back(publication);
-    }
-
-    fn pop(&mut self) -> Option<Arc<Publication>> {
-        let publication = self.items.pop_front()?;
-        self.bytes -= size(&publication);
-        if self.items.is_empty() {
-            self.clear();
-        }
-        Some(publication)
-    }
-
-    fn is_over(&self) -> bool {
-        self.items.len() > LIST_LIMIT || self.bytes > LIST_BYTES
-    }
-
-    /// Keeps the newest.
-    fn trim(&mut self) {
-        while self.is_over() {
-            self.pop();
-        }
-    }
-
-    fn clear(&mut self) {
-        *self = Self::default();
-    }
-}
-
-/// Roughly what it takes in memory.
-pub(crate) fn size(publication: &Publication) -> usize {
-    const FIXED: usize = 160;
-    FIXED
-        + match &publication.body {
-            Body::Message { data, .. } => data.size(),
-            Body::Set { value, .. } => value.size(),
-            Body::Remove { .. } => 0,
-            Body::Job { record } => record.size(),
-        }
 }

@@ -6,40 +6,23 @@
 
 use std::sync::Arc;
 
-use tidegate_shared::broker::{BrokerError, From, READ_LIMIT};
+use tidegate_shared::broker::BrokerError;
 use tidegate_shared::code::ErrorCode;
-use tidegate_shared::position::{Position, Since};
-use tidegate_shared::publication::{Publication, Snapshot};
+use tidegate_shared::position::Since;
+use tidegate_shared::publication::Publication;
 use tidegate_shared::topic::Topic;
 use tokio::sync::oneshot;
 
 use super::Hub;
 use super::delivery::{Delivery, append_all};
-use super::feed::{Admission, size};
+use super::feed::Admission;
+use super::reading::{Reading, Standing};
 use crate::dialect::{Failure, Reply, RequestId};
 use crate::outbox::{FramesBuilder, Outbox};
 
 /// How often the log is read for one join before it is given up. Only a topic that changes more within
 /// one read than the hub keeps makes it more than once.
 const ATTEMPTS: u32 = 8;
-
-/// Where a subscriber stands when it begins.
-#[derive(Debug, Clone, PartialEq)]
-pub(crate) struct Standing {
-    pub(crate) position: Option<Position>,
-    /// Only if it came with a position.
-    pub(crate) recovered: Option<bool>,
-    pub(crate) snapshot: Option<Snapshot>,
-}
-
-/// What a joiner has got from the log.
-struct Reading {
-    standing: Standing,
-    /// What follows the position it came with.
-    publications: Vec<Arc<Publication>>,
-    /// The position that the publications lead to.
-    top: Position,
-}
 
 /// Keeps a topic's entry, and what is handed on meanwhile, for somebody who is joining.
 struct Interest<'a> {
@@ -130,34 +113,32 @@ impl Hub {
         reply: &impl Fn(Standing) -> Reply,
         reading: &Reading,
     ) -> Result<Next, Failure> {
-        let mut has_waited = false;
-        loop {
+        for _ in 0..ATTEMPTS {
             let mut builder = greeting(outbox, id, &reply(reading.standing.clone()));
             append(&mut builder, outbox, &reading.publications);
-            let (admission, repair, wait) = self.try_admit(outbox, topic, builder, reading.top);
+            let (admission, repair, wait) = self.try_admit(outbox, topic, builder, reading);
             if let Some(number) = repair {
                 self.repair(topic.clone(), number);
             }
             match admission {
                 Admission::Level(_) | Admission::Ahead => return Ok(Next::Joined),
                 Admission::ReadOn => return Ok(Next::ReadOn),
-                Admission::Wait if has_waited => {
-                    return Err(Failure::new(
-                        ErrorCode::Unavailable,
-                        format!("the log of topic {topic} cannot be read now; try again"),
-                    ));
-                }
+                Admission::Stale => break,
                 Admission::Wait | Admission::Disagree(_) => {}
             }
-            // However the repair ends, what matters is what is found after it.
-            if let Some(wait) = wait {
-                let _ = wait.await;
+            if let Some(wait) = wait
+                && wait.await == Ok(false)
+            {
+                return Err(Failure::new(
+                    ErrorCode::Unavailable,
+                    format!("the log of topic {topic} cannot be read now; try again"),
+                ));
             }
             if let Admission::Disagree(_) = admission {
-                return Ok(Next::ReadAnew);
+                break;
             }
-            has_waited = true;
         }
+        Ok(Next::ReadAnew)
     }
 
     fn admit_without_log(&self, outbox: &Arc<Outbox>, topic: &Topic, greeting: FramesBuilder) {
@@ -178,127 +159,35 @@ impl Hub {
         outbox: &Arc<Outbox>,
         topic: &Topic,
         mut builder: FramesBuilder,
-        top: Position,
-    ) -> (Admission, Option<u32>, Option<oneshot::Receiver<()>>) {
+        reading: &Reading,
+    ) -> (Admission, Option<u32>, Option<oneshot::Receiver<bool>>) {
         let mut delivery = Delivery::new(&self.metrics().outbox);
         let mut shard = self.shard(topic).lock();
         let entry = shard.entry(topic);
-        let (admission, repair) = entry.admit(outbox, top, &mut delivery, |rest, delivery| {
-            append(&mut builder, outbox, rest);
-            if let Some(frames) = builder.finish() {
-                delivery.put(outbox, frames);
-            }
-        });
+        let (admission, repair) = entry.admit(
+            outbox,
+            reading.top,
+            reading.doubts,
+            &mut delivery,
+            |rest, delivery| {
+                append(&mut builder, outbox, rest);
+                if let Some(frames) = builder.finish() {
+                    delivery.put(outbox, frames);
+                }
+            },
+        );
         let (repair, wait) = match admission {
             Admission::Level(_) | Admission::Ahead => {
                 self.count_in(true);
                 (repair, None)
             }
-            Admission::ReadOn => (repair, None),
+            Admission::ReadOn | Admission::Stale => (repair, None),
             Admission::Wait => (repair, Some(entry.wait())),
             Admission::Disagree(number) => (Some(number), Some(entry.wait())),
         };
         drop(shard);
         drop(delivery);
         (admission, repair, wait)
-    }
-
-    async fn read(&self, topic: &Topic, since: Option<Since>, limit: usize) -> Result<Reading, Failure> {
-        let Some(since) = since else {
-            return self.read_now(topic, None).await;
-        };
-        let page = self.broker().read(topic, From::After(since), READ_LIMIT).await?;
-        let top = page.top.ok_or_else(|| without_log(topic))?;
-        if page.lost.is_some() {
-            return Ok(Reading {
-                standing: Standing {
-                    position: Some(top),
-                    recovered: Some(false),
-                    snapshot: page.snapshot,
-                },
-                publications: Vec::new(),
-                top,
-            });
-        }
-        let reading = Reading {
-            top: page
-                .publications
-                .last()
-                .and_then(|last| last.place)
-                .map_or(top, |place| place.position),
-            standing: Standing {
-                position: Some(top),
-                recovered: Some(true),
-                snapshot: None,
-            },
-            publications: page.publications,
-        };
-        self.complete(topic, reading, limit).await
-    }
-
-    /// Reads what has come after.
-    async fn read_on(&self, topic: &Topic, reading: Reading, limit: usize) -> Result<Reading, Failure> {
-        if reading.standing.recovered == Some(true) {
-            self.more(topic, reading, limit).await
-        } else {
-            self.read_now(topic, reading.standing.recovered).await
-        }
-    }
-
-    /// Reads the rest of what a client missed, unless it is more than its outbox should be filled with.
-    async fn complete(&self, topic: &Topic, mut reading: Reading, limit: usize) -> Result<Reading, Failure> {
-        loop {
-            let bytes: usize = reading.publications.iter().map(|one| size(one)).sum();
-            if bytes > limit / 2 {
-                return self.read_now(topic, Some(false)).await;
-            }
-            if reading.standing.recovered != Some(true) || reading.standing.position == Some(reading.top) {
-                return Ok(reading);
-            }
-            reading = self.page(topic, reading).await?;
-        }
-    }
-
-    async fn more(&self, topic: &Topic, reading: Reading, limit: usize) -> Result<Reading, Failure> {
-        let reading = self.page(topic, reading).await?;
-        self.complete(topic, reading, limit).await
-    }
-
-    async fn page(&self, topic: &Topic, mut reading: Reading) -> Result<Reading, Failure> {
-        let page = self
-            .broker()
-            .read(topic, From::After(reading.top.into()), READ_LIMIT)
-            .await?;
-        let top = page.top.ok_or_else(|| without_log(topic))?;
-        reading.standing.position = Some(top);
-        if page.lost.is_some() {
-            reading.standing.recovered = Some(false);
-            reading.standing.snapshot = page.snapshot;
-            reading.publications.clear();
-            reading.top = top;
-            return Ok(reading);
-        }
-        reading.top = page
-            .publications
-            .last()
-            .and_then(|last| last.place)
-            .map_or(top, |place| place.position);
-        reading.publications.extend(page.publications);
-        Ok(reading)
-    }
-
-    async fn read_now(&self, topic: &Topic, recovered: Option<bool>) -> Result<Reading, Failure> {
-        let page = self.broker().read(topic, From::Now, 0).await?;
-        let top = page.top.ok_or_else(|| without_log(topic))?;
-        Ok(Reading {
-            standing: Standing {
-                position: Some(top),
-                recovered,
-                snapshot: page.snapshot,
-            },
-            publications: Vec::new(),
-            top,
-        })
     }
 
     fn count_in(&self, is_new: bool) {
@@ -337,9 +226,8 @@ fn greeting(outbox: &Outbox, id: Option<&RequestId>, reply: &Reply) -> FramesBui
     builder
 }
 
-fn without_log(topic: &Topic) -> Failure {
-    BrokerError::Internal(format!(
-        "topic {topic} has no log where its namespace says it has one"
-    ))
-    .into()
+impl From<BrokerError> for Failure {
+    fn from(error: BrokerError) -> Self {
+        Self::new(error.code(), error.to_string())
+    }
 }

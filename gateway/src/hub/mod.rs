@@ -9,10 +9,14 @@ mod entry;
 mod events;
 mod feed;
 mod join;
+mod list;
 mod metrics;
+mod reading;
 mod repair;
 mod shard;
 mod subscribers;
+#[cfg(test)]
+mod tests;
 
 use std::hash::BuildHasher;
 use std::sync::Arc;
@@ -28,8 +32,8 @@ use tokio_util::sync::CancellationToken;
 
 use crate::outbox;
 
-pub(crate) use feed::size;
-pub(crate) use join::Standing;
+pub(crate) use list::size;
+pub(crate) use reading::Standing;
 
 const SHARDS: usize = 64;
 /// How often idle topics and failed repairs are looked after.

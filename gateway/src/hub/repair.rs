@@ -55,6 +55,8 @@ pub(super) enum Outcome {
 pub(super) enum Step {
     Read(From),
     Done,
+    /// It is done, but somebody has seen another history: start the repair with this number.
+    Disowned(u32),
 }
 
 impl Hub {
@@ -106,9 +108,8 @@ impl Hub {
                 if !entry.feed.is_repairing(number) {
                     return;
                 }
-                let from = next.take().or_else(|| begin(entry));
-                let Some(from) = from else { return };
-                from
+                let Some(first) = begin(entry) else { return };
+                next.take().unwrap_or(first)
             };
             let page = self.broker().read(&topic, from, READ_LIMIT).await;
             let mut delivery = Delivery::new(&self.metrics().outbox);
@@ -124,7 +125,7 @@ impl Hub {
                 Err(error) => {
                     tracing::debug!(%topic, %error, "the log could not be read for a repair");
                     self.metrics().hub.gaps.failed.inc();
-                    entry.end_wait();
+                    entry.end_wait(false);
                     if matches!(error, BrokerError::UnknownTopic(_)) {
                         vanished(entry, &topic, &mut delivery);
                         return;
@@ -136,8 +137,13 @@ impl Hub {
             };
             match step {
                 Step::Done => {
-                    entry.end_wait();
+                    entry.end_wait(true);
                     outcome.count(&self.metrics().hub.gaps);
+                    return;
+                }
+                Step::Disowned(number) => {
+                    drop(shard);
+                    self.repair(topic.clone(), number);
                     return;
                 }
                 Step::Read(From::After(_)) => next = None,
@@ -170,6 +176,8 @@ pub(super) fn apply(
     delivery: &mut Delivery<'_>,
 ) -> Step {
     let (Some(last), Some(top)) = (entry.feed.position(), page.top) else {
+        // The backend keeps no log of it: nothing can be missing.
+        entry.feed.open();
         return Step::Done;
     };
     let again = Step::Read(From::After(last.into()));
@@ -200,6 +208,10 @@ pub(super) fn apply(
             if before.epoch != last.epoch || before.offset <= last.offset {
                 return again;
             }
+            if entry.live.is_forked_at(&before) {
+                entry.feed.disown();
+                return Step::Read(From::Now);
+            }
             for outbox in entry.live.iter() {
                 let has = entry
                     .live
@@ -214,13 +226,19 @@ pub(super) fn apply(
             *outcome = (*outcome).max(Outcome::Lagged);
         }
     }
+    entry.live.reached(&last);
     let mut released = Vec::new();
     let joining = entry.is_joining();
     let progress = entry.feed.read(&page.publications, &top, joining, &mut released);
-    entry.deliver(&released, delivery);
-    match progress {
-        Progress::Done if !entry.feed.must_reset() => Step::Done,
-        Progress::Done | Progress::ReadOn => again,
+    match (entry.deliver(&released, delivery), progress) {
+        (Some(number), _) => Step::Disowned(number),
+        // Nobody is admitted during a repair: who is still ahead of it has seen what the log, read
+        // later, does not have.
+        (None, Progress::Done) if entry.live.has_ahead() => {
+            entry.feed.disown().map_or(Step::Done, Step::Disowned)
+        }
+        (None, Progress::Done) => Step::Done,
+        (None, Progress::ReadOn) => again,
     }
 }
 
@@ -237,7 +255,7 @@ fn reset(
         topic,
         position,
         snapshot,
-        reason,
+        reason: reason.name(),
     };
     for outbox in entry.live.iter() {
         if entry.live.ahead(outbox) != Some(position) {

@@ -50,6 +50,13 @@ impl Subscribers {
             .map(|(_, position)| *position)
     }
 
+    /// Somebody is ahead at this very offset, but in another history.
+    pub(super) fn is_forked_at(&self, position: &Position) -> bool {
+        self.ahead
+            .iter()
+            .any(|(_, at)| at.offset == position.offset && at != position)
+    }
+
     /// Everybody has been taken to the same position.
     pub(super) fn level(&mut self) {
         self.ahead = Vec::new();

@@ -8,6 +8,7 @@ mod effect;
 mod heartbeat;
 mod lane;
 mod refuse;
+mod submit;
 #[cfg(test)]
 mod tests;
 
@@ -19,14 +20,11 @@ use hashbrown::HashSet;
 use tidegate_shared::broker::{Draft, From, READ_LIMIT};
 use tidegate_shared::code::{CloseCode, ErrorCode};
 use tidegate_shared::config::Config;
-use tidegate_shared::job::{JobDraft, JobId};
-use tidegate_shared::name::QueueName;
-use tidegate_shared::position::Since;
 use tidegate_shared::publication::Body;
 use tidegate_shared::topic::Topic;
 use tokio::time::Instant;
 
-use crate::dialect::{Command, DecodeError, Failure, JobRequest, Reply, Request, RequestId};
+use crate::dialect::{Command, DecodeError, Failure, Reply, Request};
 use heartbeat::Heartbeat;
 use lane::{Lanes, Waiting};
 
@@ -114,7 +112,7 @@ impl Session {
     pub(crate) fn on_rubbish(&mut self, error: DecodeError) -> Vec<Effect> {
         let (id, failure) = match error {
             DecodeError::Rubbish { id, failure } => {
-                self.rubbish += 1;
+                self.rubbish = self.rubbish.saturating_add(1);
                 (id, failure)
             }
             DecodeError::Unsupported { id, failure } => (id, failure),
@@ -255,92 +253,6 @@ impl Session {
             }),
             // These have no topic, so they never get here.
             Command::Ping | Command::Submit(_) => Begun::Answered(Reply::Pong),
-        }
-    }
-
-    fn begin_follow(&mut self, topic: &Topic, submitted: Reply, since: Since) -> Begun {
-        // The room that the submit took is given back, or used.
-        if self.subscriptions.contains(topic) {
-            self.joining -= 1;
-            return Begun::Answered(submitted);
-        }
-        Begun::Takes(Work::Follow {
-            topic: topic.clone(),
-            since,
-            submitted,
-        })
-    }
-
-    fn submit(&mut self, id: Option<RequestId>, job: JobRequest, effects: &mut Vec<Effect>) {
-        let refused = refuse::job(&self.config, &job)
-            .and_then(|()| if job.follow { self.check_room() } else { Ok(()) });
-        if let Err(failure) = refused {
-            effects.push(Effect::reply("submit", id, Reply::Failed(failure)));
-            return;
-        }
-        let queue = match job.queue.map_or_else(|| QueueName::parse("default"), Ok) {
-            Ok(queue) => queue,
-            Err(error) => {
-                let failure = Failure::new(ErrorCode::Internal, error.to_string());
-                effects.push(Effect::reply("submit", id, Reply::Failed(failure)));
-                return;
-            }
-        };
-        self.commands += 1;
-        self.joining += u16::from(job.follow);
-        let draft = JobDraft {
-            id: JobId::new(&queue),
-            kind: job.kind,
-            data: job.data,
-            key: job.key,
-            priority: job.priority,
-            user: None,
-        };
-        effects.push(Effect::Start(Box::new(Operation {
-            ticket: Ticket {
-                id,
-                action: "submit",
-                topic: None,
-            },
-            work: Work::Submit {
-                draft: Box::new(draft),
-                follow: job.follow,
-            },
-        })));
-    }
-
-    fn submitted(
-        &mut self,
-        id: Option<RequestId>,
-        result: Result<tidegate_shared::job::Submitted, Failure>,
-        follow: bool,
-        effects: &mut Vec<Effect>,
-    ) {
-        let submitted = match result {
-            Ok(submitted) => submitted,
-            Err(failure) => {
-                self.joining -= u16::from(follow);
-                self.commands -= 1;
-                effects.push(Effect::reply("submit", id, Reply::Failed(failure)));
-                return;
-            }
-        };
-        let topic = Topic::of_job(&submitted.record.id);
-        let reply = Reply::Submitted {
-            job: Box::new(submitted.record),
-            topic: topic.clone(),
-            position: submitted.position,
-        };
-        if follow {
-            let waiting = Waiting::Follow {
-                id,
-                submitted: reply,
-                since: submitted.position.into(),
-            };
-            self.enter(topic, waiting, effects);
-        } else {
-            self.commands -= 1;
-            effects.push(Effect::reply("submit", id, reply));
         }
     }
 

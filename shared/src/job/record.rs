@@ -138,6 +138,13 @@ pub struct JobRecord {
     pub finished_at: Option<u64>,
 }
 
+impl JobRecord {
+    /// From a snapshot or a log entry; `None` if it is not a record after all.
+    pub fn from_json(json: &RawJson) -> Option<Self> {
+        serde_json::from_str(json.as_str()).ok()
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -265,7 +265,7 @@ fn unquote(raw: &RawValue) -> Option<Cow<'_, str>> {
 }
 
 fn number(field: &str, raw: &RawValue) -> Checked<u64> {
-    serde_json::from_str(raw.get()).map_err(|_| wrong_type(field, "a whole number, not negative", raw))
+    serde_json::from_str(raw.get()).map_err(|_| wrong_type(field, "a whole number from 0 up", raw))
 }
 
 fn boolean(field: &str, raw: &RawValue) -> Checked<bool> {

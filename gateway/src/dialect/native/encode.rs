@@ -92,7 +92,7 @@ pub(super) fn push(push: &Push<'_>, out: &mut Vec<u8>) {
             object.text("topic", topic.as_str());
             write_position(&mut object, Some(position));
             write_snapshot(&mut object, *snapshot);
-            object.text("reason", reason.name());
+            object.text("reason", reason);
             object.end();
         }
         Push::GoAway(goodbye) => {

@@ -1,0 +1,4 @@
+//! The wire shapes of the native dialect.
+
+mod commands;
+mod replies;

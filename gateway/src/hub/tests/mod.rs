@@ -1,0 +1,5 @@
+//! The hub's promise, under everything that can go wrong below it.
+
+mod audit;
+mod flaky;
+mod promise;

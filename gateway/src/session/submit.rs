@@ -1,0 +1,106 @@
+//! Submitting a job, and then following it.
+
+use tidegate_shared::code::ErrorCode;
+use tidegate_shared::job::{JobDraft, JobId, Submitted};
+use tidegate_shared::name::QueueName;
+use tidegate_shared::position::Since;
+use tidegate_shared::topic::Topic;
+
+use super::lane::Waiting;
+use super::{Begun, Effect, Operation, Session, Ticket, Work, refuse};
+use crate::dialect::{Failure, JobRequest, Reply, RequestId};
+
+/// The queue of jobs that name none.
+const QUEUE: &str = "default";
+
+impl Session {
+    pub(super) fn submit(&mut self, id: Option<RequestId>, job: JobRequest, effects: &mut Vec<Effect>) {
+        match self.draft(job) {
+            Err(failure) => effects.push(Effect::reply("submit", id, Reply::Failed(failure))),
+            Ok((draft, follow)) => {
+                self.commands += 1;
+                self.joining += u16::from(follow);
+                let ticket = Ticket {
+                    id,
+                    action: "submit",
+                    topic: None,
+                };
+                let work = Work::Submit {
+                    draft: Box::new(draft),
+                    follow,
+                };
+                effects.push(Effect::Start(Box::new(Operation { ticket, work })));
+            }
+        }
+    }
+
+    /// The backend has answered.
+    pub(super) fn submitted(
+        &mut self,
+        id: Option<RequestId>,
+        result: Result<Submitted, Failure>,
+        follow: bool,
+        effects: &mut Vec<Effect>,
+    ) {
+        let submitted = match result {
+            Ok(submitted) => submitted,
+            Err(failure) => {
+                self.joining -= u16::from(follow);
+                self.commands -= 1;
+                effects.push(Effect::reply("submit", id, Reply::Failed(failure)));
+                return;
+            }
+        };
+        let topic = Topic::of_job(&submitted.record.id);
+        let reply = Reply::Submitted {
+            job: Box::new(submitted.record),
+            topic: topic.clone(),
+            position: submitted.position,
+        };
+        if follow {
+            let waiting = Waiting::Follow {
+                id,
+                submitted: reply,
+                since: submitted.position.into(),
+            };
+            self.enter(topic, waiting, effects);
+        } else {
+            self.commands -= 1;
+            effects.push(Effect::reply("submit", id, reply));
+        }
+    }
+
+    pub(super) fn begin_follow(&mut self, topic: &Topic, submitted: Reply, since: Since) -> Begun {
+        if self.subscriptions.contains(topic) {
+            // The room that was kept for it is not needed.
+            self.joining -= 1;
+            return Begun::Answered(submitted);
+        }
+        Begun::Takes(Work::Follow {
+            topic: topic.clone(),
+            since,
+            submitted,
+        })
+    }
+
+    fn draft(&self, job: JobRequest) -> Result<(JobDraft, bool), Failure> {
+        refuse::job(&self.config, &job)?;
+        if job.follow {
+            self.check_room()?;
+        }
+        let queue = match job.queue {
+            Some(queue) => queue,
+            None => QueueName::parse(QUEUE)
+                .map_err(|error| Failure::new(ErrorCode::Internal, error.to_string()))?,
+        };
+        let draft = JobDraft {
+            id: JobId::new(&queue),
+            kind: job.kind,
+            data: job.data,
+            key: job.key,
+            priority: job.priority,
+            user: None,
+        };
+        Ok((draft, job.follow))
+    }
+}
