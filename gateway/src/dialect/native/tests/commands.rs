@@ -1,3 +1,5 @@
+//! Commands as clients write them, right and wrong.
+
 use bytes::Bytes;
 use proptest::prelude::*;
 

@@ -1,3 +1,5 @@
+//! Replies, pushes and publications as clients read them.
+
 use std::sync::Arc;
 use std::time::Duration;
 
