@@ -163,9 +163,7 @@ impl Browser {
     /// What the window shows, from the top of the page.
     pub async fn screenshot(&mut self, file: &Path) -> Result<()> {
         self.value("scrollTo(0, 0)").await?;
-        let answer = self
-            .call("Page.captureScreenshot", json!({}))
-            .await?;
+        let answer = self.call("Page.captureScreenshot", json!({})).await?;
         let data = answer["data"].as_str().context("a picture")?;
         Ok(fs::write(file, STANDARD.decode(data)?)?)
     }

@@ -4,6 +4,7 @@ use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
 use system_tests::follower::Follower;
 use system_tests::{Stack, job, stack, tree};
+use tidegate_shared::job::Percent;
 
 /// Submits by a socket on this node, or by HTTP. Gives the job's id.
 async fn submit(stack: &Stack, gateway: usize, by_http: bool, data: Value) -> Result<String> {
@@ -20,6 +21,24 @@ async fn submit(stack: &Stack, gateway: usize, by_http: bool, data: Value) -> Re
         client.call("submitted", command).await?["job"]["id"].clone()
     };
     Ok(id.as_str().context("a job's id")?.to_owned())
+}
+
+/// The percentage is what the bytes say, and the bytes are those of the tree.
+fn ensure_true(job: &Value, bytes: u64) -> Result<()> {
+    let progress = &job["progress"];
+    if let (Some(percent), Some(done)) = (job["percent"].as_f64(), progress["bytes_done"].as_u64()) {
+        ensure!(progress["bytes_total"] == bytes, "{bytes} bytes are there");
+        let share = Percent::of(done, bytes).get();
+        ensure!(
+            (share - percent).abs() < 0.011,
+            "{done} of {bytes} bytes are {share} percent"
+        );
+    }
+    ensure!(
+        job["state"] != "succeeded" || progress["bytes_done"] == bytes,
+        "not all bytes are done"
+    );
+    Ok(())
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -64,11 +83,9 @@ async fn a_backup_is_followed_on_either_node_wherever_and_however_it_was_submitt
                     "case {case}: {} reconnects",
                     follower.reconnects
                 );
-                let done: u64 = record["progress"]["bytes_done"].as_u64().unwrap_or(bytes);
-                ensure!(
-                    done == bytes,
-                    "case {case}: {bytes} bytes are there, and the job says {record}"
-                );
+                for entry in &follower.entries {
+                    ensure_true(&entry["job"], bytes).with_context(|| format!("case {case}: {entry}"))?;
+                }
                 tree::ensure_same(&archive, &world)?;
             }
             Ok(())

@@ -7,6 +7,7 @@ mod configuration;
 mod example;
 mod fanout;
 mod kills;
+mod operation;
 mod page;
 mod redis_faults;
 mod rubbish;

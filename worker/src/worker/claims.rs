@@ -111,6 +111,10 @@ impl Claims {
 
     /// Waits for what runs, gives back what is left after the grace.
     pub(crate) async fn drain(mut self, grace: Duration) {
+        // Those that have ended already, and that nobody has looked at since.
+        while let Some(ended) = self.running.try_join_next() {
+            reaped(ended);
+        }
         if self.running.is_empty() {
             return;
         }
