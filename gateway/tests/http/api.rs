@@ -310,6 +310,21 @@ async fn a_wrong_method_is_told_the_right_ones() {
 }
 
 #[tokio::test]
+async fn the_description_names_exactly_the_methods_that_are_taken() {
+    let node = Node::start();
+    let document = get(node.client, "/api/openapi.json").await.json();
+    let paths = document["paths"].as_object().expect("paths").clone();
+    for (path, described) in paths {
+        let real = path.replace("{id}", "x");
+        for method in ["get", "post", "put", "delete", "patch", "options"] {
+            let status = node.call(&method.to_uppercase(), &real).await.status;
+            let taken = described.get(method).is_some();
+            assert_eq!(status != 405, taken, "{method} {path}: {status}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn a_form_is_not_taken_for_json_and_the_answer_says_what_to_send() {
     let node = Node::start();
     let body = r#"{"topic":"a","data":1}"#;
