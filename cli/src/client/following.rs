@@ -65,7 +65,7 @@ impl Following {
                 return Ok(step);
             }
             if self.follower.is_idle() {
-                return Err(Ended("nothing is left to follow".into()));
+                return Err(Ended("everything that was asked for has been refused".into()));
             }
             match &mut self.connection {
                 None => self.connect().await?,

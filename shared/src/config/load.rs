@@ -1,5 +1,6 @@
 //! From file, environment and flags to a [`Config`], or to everything that is wrong with them.
 
+use std::io::Read;
 use std::net::SocketAddr;
 use std::path::Path;
 
@@ -99,11 +100,16 @@ impl Config {
 }
 
 fn read(path: &Path) -> Result<String, String> {
-    let length = std::fs::metadata(path).map_err(|error| error.to_string())?.len();
-    if length > FILE_LIMIT {
-        return Err(format!("it has {length} bytes, at most {FILE_LIMIT} are allowed"));
+    let file = std::fs::File::open(path).map_err(|error| error.to_string())?;
+    let mut text = String::new();
+    // What a device or a pipe holds has no length to ask for.
+    file.take(FILE_LIMIT + 1)
+        .read_to_string(&mut text)
+        .map_err(|error| error.to_string())?;
+    if text.len() as u64 > FILE_LIMIT {
+        return Err(format!("it has more than {FILE_LIMIT} bytes"));
     }
-    std::fs::read_to_string(path).map_err(|error| error.to_string())
+    Ok(text)
 }
 
 fn from_text(name: &str, text: &str, config: &mut Config) -> Vec<Mistake> {

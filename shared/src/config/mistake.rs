@@ -20,6 +20,8 @@ impl ConfigErrors {
 
     pub(super) fn of(mut mistakes: Vec<Mistake>) -> Self {
         mistakes.sort_by(|a, b| a.place.cmp(&b.place));
+        // The parser says some things twice.
+        mistakes.dedup();
         Self(mistakes)
     }
 
