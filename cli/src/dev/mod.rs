@@ -59,7 +59,11 @@ pub(crate) async fn run(
         Backends::memory(&config)
     };
     let banner = Banner::new(address, &config, redis);
-    output::line(&banner.to_string())?;
+    match output::line(&banner.to_string()) {
+        // `tidegate dev | head` has read enough; that is no reason to stop.
+        Ok(()) | Err(Failure::OutputClosed) => {}
+        Err(failure) => return Err(failure),
+    }
     serve(listener, backends, Arc::new(config), registry, shutdown).await
 }
 
