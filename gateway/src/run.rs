@@ -98,7 +98,7 @@ pub async fn run(
         metrics.clone(),
         &registry,
     )?);
-    let api = Arc::new(Api::new(backend, &config, open_api_on_loopback));
+    let api = Arc::new(Api::new(gate.clone(), open_api_on_loopback));
     let settings = Settings {
         connections: capacity::connections(config.limits.connections),
         handshake_timeout: config.limits.handshake_timeout,

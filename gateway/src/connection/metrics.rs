@@ -29,7 +29,7 @@ pub(super) const OK: &str = "ok";
 pub(crate) struct Metrics {
     pub(super) connections: IntGauge,
     pub(super) duration: Histogram,
-    pub(super) commands: IntCounterVec,
+    commands: IntCounterVec,
     pub(super) sent_bytes: IntCounter,
     pub(super) received_bytes: IntCounter,
     pub(super) latency: Histogram,
@@ -100,6 +100,11 @@ impl Metrics {
         Ok(metrics)
     }
 
+    /// `outcome` is [`OK`] or the name of an error code.
+    pub(super) fn command(&self, action: &str, outcome: &str) {
+        self.commands.with_label_values(&[action, outcome]).inc();
+    }
+
     pub(super) fn accepted(&self, format: Format) -> IntCounter {
         self.accepted.with_label_values(&[format.dialect().name()])
     }
@@ -116,8 +121,10 @@ impl Metrics {
         for action in ACTIONS {
             self.commands.with_label_values(&[action, OK]);
         }
-        self.accepted(Format::NativeJson);
-        self.sent(Format::NativeJson);
+        for format in [Format::NativeJson, Format::Events] {
+            self.accepted(format);
+            self.sent(format);
+        }
         for code in [
             ClosedBy::Client(Some(CloseCode::Normal.number())),
             ClosedBy::Server(CloseCode::SlowConsumer),

@@ -7,6 +7,7 @@
 mod membership;
 mod metrics;
 mod operation;
+pub(crate) mod stream;
 #[cfg(test)]
 mod tests;
 
@@ -303,8 +304,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
     }
 
     fn count(&self, action: &str, outcome: &str) {
-        let commands = &self.member.node.connection_metrics.commands;
-        commands.with_label_values(&[action, outcome]).inc();
+        self.member.node.connection_metrics.command(action, outcome);
     }
 
     /// Puts one message into the outbox, after what is there.
@@ -317,17 +317,21 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
     }
 
     fn put(&self, frames: Frames) {
-        let metrics = &self.member.node.outbox_metrics;
-        let size = i64::try_from(frames.size()).unwrap_or(i64::MAX);
-        match self.member.outbox.put(frames) {
-            // This is the task that would be woken; it looks before it rests.
-            Put::Queued { .. } => metrics.bytes.add(size),
-            Put::Overflowed { messages, bytes } => {
-                metrics.dropped_slow.inc_by(messages);
-                metrics.bytes.sub(i64::try_from(bytes).unwrap_or(i64::MAX));
-            }
-            Put::Ending => {}
+        put(&self.member.node, &self.member.outbox, frames);
+    }
+}
+
+/// For the task that would be woken: it looks before it rests.
+fn put(node: &Node, outbox: &Outbox, frames: Frames) {
+    let metrics = &node.outbox_metrics;
+    let size = i64::try_from(frames.size()).unwrap_or(i64::MAX);
+    match outbox.put(frames) {
+        Put::Queued { .. } => metrics.bytes.add(size),
+        Put::Overflowed { messages, bytes } => {
+            metrics.dropped_slow.inc_by(messages);
+            metrics.bytes.sub(i64::try_from(bytes).unwrap_or(i64::MAX));
         }
+        Put::Ending => {}
     }
 }
 

@@ -30,6 +30,10 @@ impl Operations {
             .push(Box::pin(run(operation, node.clone(), outbox.clone())));
     }
 
+    pub(super) fn is_empty(&self) -> bool {
+        self.running.is_empty()
+    }
+
     /// The next one that has ended. Pending if there is none.
     pub(super) fn poll_done(&mut self, cx: &mut Context<'_>) -> Poll<(Ticket, Outcome)> {
         for index in 0..self.running.len() {

@@ -3,21 +3,26 @@
 
 use tidegate_shared::config::DialectName;
 
-use super::{Dialect, native};
+use super::{Dialect, events, native};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Format {
     NativeJson,
+    /// Blocks of an event stream.
+    Events,
 }
 
-/// What kind of WebSocket message carries a format.
+/// How messages of a format are framed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Encoding {
+    /// Each in a WebSocket text message.
     Text,
+    /// One after the other, as they are.
+    Plain,
 }
 
 impl Format {
-    pub const COUNT: usize = 1;
+    pub const COUNT: usize = 2;
 
     pub fn of(dialect: DialectName) -> Self {
         match dialect {
@@ -33,12 +38,14 @@ impl Format {
     pub fn dialect(self) -> &'static dyn Dialect {
         match self {
             Self::NativeJson => &native::Native,
+            Self::Events => &events::Events,
         }
     }
 
     pub fn encoding(self) -> Encoding {
         match self {
             Self::NativeJson => Encoding::Text,
+            Self::Events => Encoding::Plain,
         }
     }
 }

@@ -5,6 +5,7 @@
 //! input makes a decoder panic.
 
 mod command;
+pub mod events;
 mod format;
 pub mod native;
 mod nearest;

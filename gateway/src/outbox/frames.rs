@@ -71,6 +71,7 @@ impl FramesBuilder {
         if !self.scratch.is_empty() {
             match self.format.encoding() {
                 Encoding::Text => frame::append_text(&mut self.bytes, &self.scratch),
+                Encoding::Plain => self.bytes.extend_from_slice(&self.scratch),
             }
             self.messages += 1;
         }

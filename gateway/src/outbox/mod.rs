@@ -152,6 +152,17 @@ impl Outbox {
         Poll::Pending
     }
 
+    /// The next frames, if some wait. For the task that takes, which looks again before it rests.
+    pub(crate) fn take(&self) -> Option<Frames> {
+        let mut queue = self.queue.lock();
+        let frames = queue.waiting.pop_front()?;
+        queue.bytes -= frames.size();
+        if queue.waiting.is_empty() {
+            queue.waiting = VecDeque::new();
+        }
+        Some(frames)
+    }
+
     /// For a task that cannot write at the moment: it is woken only if the client turns out too slow.
     pub(crate) fn poll_slow(&self, cx: &Context<'_>) -> Poll<()> {
         let mut queue = self.queue.lock();

@@ -4,6 +4,7 @@
 //! connection (`ws::Opening`). Never ends because of what a client or the system does: whatever
 //! `accept` reports, it goes on.
 
+mod line;
 mod metrics;
 mod options;
 mod slots;
@@ -29,6 +30,7 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tower::Service;
 
+pub use line::Line;
 pub use metrics::Metrics;
 pub use stream::ClientStream;
 
@@ -60,7 +62,7 @@ pub struct Settings {
 /// Serves `router` until `shutdown`. Then nothing more is accepted, requests under way are finished
 /// (or cut when `settings.drain` has passed), and it returns. What was upgraded is its owner's to end.
 ///
-/// Requests carry the peer as `ConnectInfo<SocketAddr>`.
+/// Requests carry the peer as `ConnectInfo<SocketAddr>` and their connection as [`Line`].
 pub async fn serve(
     listener: TcpListener,
     router: Router,
@@ -109,7 +111,7 @@ pub async fn serve(
         let life = Life {
             shutdown: shutdown.clone(),
             cut: cut.clone(),
-            _serving: serving.clone(),
+            line: Line::new(serving.clone()),
         };
         let stream = ClientStream::new(stream, slot);
         tokio::spawn(serve_one(stream, peer, router.clone(), http.clone(), life));
@@ -128,13 +130,15 @@ struct Life {
     shutdown: CancellationToken,
     /// End now.
     cut: CancellationToken,
-    /// Held as long as the connection speaks HTTP.
-    _serving: mpsc::Sender<Infallible>,
+    line: Line,
 }
 
 async fn serve_one(stream: ClientStream, peer: SocketAddr, router: Router, http: http1::Builder, life: Life) {
+    let Life { shutdown, cut, line } = life;
+    let lent = line.clone();
     let service = service_fn(move |mut request: hyper::Request<hyper::body::Incoming>| {
         request.extensions_mut().insert(ConnectInfo(peer));
+        request.extensions_mut().insert(lent.clone());
         router.clone().call(request.map(Body::new))
     });
     let mut connection = pin!(
@@ -144,11 +148,13 @@ async fn serve_one(stream: ClientStream, peer: SocketAddr, router: Router, http:
     let ended = tokio::select! {
         biased;
         ended = connection.as_mut() => ended,
-        () = life.shutdown.cancelled() => {
+        () = line.is_cut() => return,
+        () = shutdown.cancelled() => {
             connection.as_mut().graceful_shutdown();
             tokio::select! {
                 ended = connection => ended,
-                () = life.cut.cancelled() => return,
+                () = line.is_cut() => return,
+                () = cut.cancelled(), if !line.is_kept() => return,
             }
         }
     };

@@ -1,5 +1,7 @@
-//! What knows sockets, and nothing else: HTTP and WebSocket, and the loop that accepts for both.
+//! What knows sockets, and nothing else: HTTP, event streams and WebSocket, and the loop that accepts for
+//! all of them.
 
 pub mod accept;
 pub mod http;
+mod sse;
 pub mod ws;

@@ -277,7 +277,6 @@ async fn what_this_version_does_not_have_is_said_to_be_missing() {
         "/api/history",
         "/api/info",
         "/api/jobs/x/retry",
-        "/api/jobs/x/events",
     ] {
         let detail = node.post(path, &json!({})).await.problem(404, 111);
         assert!(detail.contains("this version does not have"), "{path}: {detail}");
@@ -286,8 +285,6 @@ async fn what_this_version_does_not_have_is_said_to_be_missing() {
         let detail = node.call("GET", path).await.problem(404, 111);
         assert!(detail.contains("nothing at this path"), "{path}: {detail}");
     }
-    let events = get(node.client, "/events?topic=a").await.problem(404, 111);
-    assert!(events.contains("this version does not have"), "{events}");
 }
 
 #[tokio::test]

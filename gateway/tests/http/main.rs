@@ -9,6 +9,7 @@ mod access;
 mod admin;
 mod api;
 mod endpoint;
+mod events;
 mod node;
 mod process;
 mod rubbish;

@@ -39,6 +39,12 @@ pub(super) fn read<'d>(reader: &mut Reader<'_>, document: &'d DeTable<'d>, confi
         root.table("redis", |section| redis(section, &mut config.redis));
         root.table("gateway", |section| gateway(section, &mut config.gateway));
         root.table("limits", |section| limits(section, &mut config.limits));
+        root.table("sse", |section| {
+            keep(
+                &mut config.sse.heartbeat,
+                section.time("heartbeat", &(MILLIS_100..=Duration::from_secs(3600))),
+            );
+        });
         let mut anonymous = false;
         root.table("auth", |section| {
             auth(section, &mut config.auth);

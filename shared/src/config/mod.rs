@@ -34,6 +34,7 @@ pub struct Config {
     pub redis: Redis,
     pub gateway: Gateway,
     pub limits: Limits,
+    pub sse: Sse,
     pub auth: Auth,
     pub namespaces: Namespaces,
     pub endpoints: Vec<Endpoint>,
@@ -83,6 +84,12 @@ pub struct Limits {
     /// Interval of the server's WebSocket pings.
     pub ping: Duration,
     pub pong_timeout: Duration,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Sse {
+    /// Interval of the comments that keep an event stream from being taken for dead.
+    pub heartbeat: Duration,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -151,6 +158,9 @@ impl Default for Config {
                 handshake_timeout: Duration::from_secs(10),
                 ping: Duration::from_secs(25),
                 pong_timeout: Duration::from_secs(10),
+            },
+            sse: Sse {
+                heartbeat: Duration::from_secs(15),
             },
             auth: Auth { api_keys: Vec::new() },
             namespaces: Namespaces::default(),

@@ -75,11 +75,6 @@ pub(super) struct Section {
 
 pub(super) const SECTIONS: &[Section] = &[
     Section {
-        path: "sse",
-        repeated: false,
-        keys: &[("heartbeat", Shape::Time)],
-    },
-    Section {
         path: "drain",
         repeated: false,
         keys: &[

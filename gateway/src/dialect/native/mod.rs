@@ -15,6 +15,13 @@ use super::{DecodeError, Dialect, Push, Reply, Request, RequestId};
 #[derive(Debug)]
 pub struct Native;
 
+impl Native {
+    /// A reply that nobody asked for by an id.
+    pub fn encode_announcement(&self, reply: &Reply, out: &mut Vec<u8>) {
+        encode::reply(None, reply, out);
+    }
+}
+
 impl Dialect for Native {
     fn name(&self) -> &'static str {
         "native"

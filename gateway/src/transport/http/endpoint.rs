@@ -6,12 +6,17 @@ use std::time::Instant;
 
 use axum::Router;
 use axum::extract::{Request, State};
+use axum::http::{HeaderValue, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use prometheus::{Histogram, HistogramOpts, Registry};
+use tidegate_shared::backend::Backend;
+use tidegate_shared::code::ErrorCode;
+use tidegate_shared::config::Config;
 use tokio_util::task::TaskTracker;
 
-use super::{access, loopback, page};
+use super::{Problem, access, loopback, page};
+use crate::connection::stream::{Sink, Wanted};
 use crate::connection::{self, Peer};
 use crate::node::Node;
 use crate::transport::accept::{self, ClientStream};
@@ -78,6 +83,49 @@ impl Gate {
         } else {
             &self.configured
         }
+    }
+
+    /// The origin of the page that asks, if a page does and may.
+    pub(crate) fn page(&self, request: &Request) -> Result<Option<HeaderValue>, Problem> {
+        if !ws::origin_allowed(request.headers(), self.origins(request)) {
+            self.rejections.rejected("origin");
+            return Err(Problem::new(
+                ErrorCode::Forbidden,
+                "pages of this origin may not connect; the gateway's `allowed_origins` says which may",
+            ));
+        }
+        Ok(request.headers().get(header::ORIGIN).cloned())
+    }
+
+    /// Whether clients without a token may come in anywhere: this version knows no others.
+    pub(crate) fn check_anonymous(&self) -> Result<(), Problem> {
+        if self
+            .node
+            .config
+            .endpoints
+            .iter()
+            .any(|endpoint| endpoint.anonymous)
+        {
+            return Ok(());
+        }
+        Err(Problem::new(
+            ErrorCode::Unauthorized,
+            "this server has no endpoint that anonymous clients may use, and this version knows no others: set `anonymous = true` for an endpoint",
+        ))
+    }
+
+    pub(crate) fn config(&self) -> &Config {
+        &self.node.config
+    }
+
+    pub(crate) fn backend(&self) -> &Backend {
+        &self.node.backend
+    }
+
+    /// Serves an event stream until it ends.
+    pub(crate) fn spawn_stream(&self, wanted: Wanted, sink: Sink) {
+        self.clients
+            .spawn(connection::stream::stream(Arc::clone(&self.node), wanted, sink));
     }
 
     /// On loopback a name other than `localhost` was made to lead here (DNS rebinding).

@@ -24,6 +24,8 @@ pub(crate) use api::Api;
 pub(crate) use endpoint::Gate;
 pub use problem::Problem;
 
+use super::sse;
+
 /// All routes of the client port.
 pub(crate) fn router(gate: &Arc<Gate>, api: Arc<Api>, extra: Option<Router>) -> Router {
     let nothing = Router::new()
@@ -35,6 +37,7 @@ pub(crate) fn router(gate: &Arc<Gate>, api: Arc<Api>, extra: Option<Router>) -> 
     };
     api::router(api)
         .merge(endpoint::router(gate))
+        .merge(sse::router(gate))
         .method_not_allowed_fallback(wrong_method)
         .fallback_service(others)
         .layer(middleware::from_fn(headers::require_host))

@@ -215,7 +215,8 @@ fn only<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a [u8]> {
     lines.next().is_none().then_some(value)
 }
 
-fn origin_allowed(headers: &HeaderMap, origins: &Origins) -> bool {
+/// Whether the page behind a request, if there is one, is of one of these origins.
+pub(crate) fn origin_allowed(headers: &HeaderMap, origins: &Origins) -> bool {
     if !headers.contains_key(ORIGIN) {
         return origins.allows(None);
     }

@@ -19,6 +19,7 @@ mod violation;
 mod wire;
 
 pub use decode::Decoder;
+pub(crate) use handshake::origin_allowed;
 pub use handshake::{Handshake, Opening, Refusal, UpgradeError, accept};
 pub use message::Incoming;
 pub use origin::{OriginError, Origins};

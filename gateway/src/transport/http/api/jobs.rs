@@ -1,4 +1,4 @@
-//! `POST /api/jobs` and `GET /api/jobs/{id}`.
+//! `POST /api/jobs`, `GET /api/jobs/{id}` and its events.
 
 use std::sync::Arc;
 
@@ -11,9 +11,11 @@ use tidegate_shared::code::ErrorCode;
 use tidegate_shared::job::{JobDraft, JobId, Priority};
 use tidegate_shared::json::RawJson;
 use tidegate_shared::name::{IdempotencyKey, JobType, QueueName, UserId};
+use tidegate_shared::topic::Topic;
 
 use super::{Api, LOCATION, answer};
 use crate::transport::http::{Problem, body};
+use crate::transport::sse;
 
 /// The queue of a job that names none.
 const DEFAULT_QUEUE: &str = "default";
@@ -120,13 +122,28 @@ pub(super) async fn get(
     State(api): State<Arc<Api>>,
     named: Result<Path<Named>, PathRejection>,
 ) -> Result<Response, Problem> {
-    let id = named.ok().and_then(|Path(named)| JobId::parse(&named.id).ok());
-    let Some(id) = id else {
-        return Err(Problem::new(
-            ErrorCode::NotFound,
-            "no job has this id: ids look like `default.0.` and 32 hexadecimal digits",
-        ));
-    };
+    let id = id(named)?;
     let record = api.backend.jobs.get(&id).await?;
     answer(StatusCode::OK, &record)
+}
+
+/// `GET /api/jobs/{id}/events`.
+pub(super) async fn events(
+    State(api): State<Arc<Api>>,
+    named: Result<Path<Named>, PathRejection>,
+    request: Request,
+) -> Result<Response, Problem> {
+    let id = id(named)?;
+    api.backend.jobs.get(&id).await?;
+    sse::respond(&api.gate, vec![Topic::of_job(&id)], &request)
+}
+
+fn id(named: Result<Path<Named>, PathRejection>) -> Result<JobId, Problem> {
+    let id = named.ok().and_then(|Path(named)| JobId::parse(&named.id).ok());
+    id.ok_or_else(|| {
+        Problem::new(
+            ErrorCode::NotFound,
+            "no job has this id: ids look like `default.0.` and 32 hexadecimal digits",
+        )
+    })
 }

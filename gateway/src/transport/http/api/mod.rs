@@ -17,11 +17,10 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodRouter, any_service, get, post};
 use tidegate_shared::backend::Backend;
 use tidegate_shared::code::ErrorCode;
-use tidegate_shared::config::Config;
 
 use super::access::{self, Access};
 use super::body::BodyLimits;
-use super::{Problem, headers};
+use super::{Gate, Problem, headers};
 
 /// What a request may take in all, on top of reading its body.
 const WORK_TIME: Duration = Duration::from_secs(15);
@@ -29,6 +28,7 @@ const WORK_TIME: Duration = Duration::from_secs(15);
 /// What the handlers work with.
 #[derive(Debug)]
 pub(crate) struct Api {
+    gate: Arc<Gate>,
     backend: Backend,
     access: Access,
     body: BodyLimits,
@@ -38,25 +38,28 @@ pub(crate) struct Api {
 }
 
 impl Api {
-    pub(crate) fn new(backend: Backend, config: &Config, open_on_loopback: bool) -> Self {
+    pub(crate) fn new(gate: Arc<Gate>, open_on_loopback: bool) -> Self {
+        let config = gate.config();
         let data = config.namespaces.largest_data().max(config.limits.data);
         let reading = config.limits.handshake_timeout;
         Self {
-            backend,
+            backend: gate.backend().clone(),
             access: Access::new(config.auth.api_keys.clone(), open_on_loopback),
             body: BodyLimits::new(data, reading),
             work_time: reading + WORK_TIME,
             job_data: config.limits.data,
+            gate,
         }
     }
 }
 
 /// Every route with its path as `openapi.json` spells it.
-fn routes() -> [(&'static str, MethodRouter<Arc<Api>>); 3] {
+fn routes() -> [(&'static str, MethodRouter<Arc<Api>>); 4] {
     [
         ("/api/publish", post(publish::publish)),
         ("/api/jobs", post(jobs::submit)),
         ("/api/jobs/{id}", get(jobs::get)),
+        ("/api/jobs/{id}/events", get(jobs::events)),
     ]
 }
 

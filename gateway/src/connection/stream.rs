@@ -1,0 +1,297 @@
+//! One client's event stream: the same place on the node as a WebSocket, the same session, joins and
+//! outbox; only nothing comes in.
+//!
+//! Its topics are joined one after the other, each when what the one before brought has been taken, so
+//! that what a client missed does not overflow its own outbox.
+
+use std::collections::VecDeque;
+use std::future::poll_fn;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use tidegate_shared::code::CloseCode;
+use tidegate_shared::name::SessionId;
+use tidegate_shared::position::Since;
+use tidegate_shared::topic::Topic;
+use tokio::sync::mpsc;
+use tokio::time::{Instant, Interval, MissedTickBehavior};
+use tokio_util::sync::CancellationToken;
+
+use super::membership::Membership;
+use super::metrics::{ClosedBy, OK};
+use super::operation::Operations;
+use super::{CHUNK, FAREWELL, VERSION, put, seconds_since};
+use crate::dialect::events::{Cursor, Events, Merger};
+use crate::dialect::{Command, Dialect, Format, Goodbye, Push, Reply, Request, Welcome};
+use crate::node::Node;
+use crate::outbox::{Ending, Frames, FramesBuilder, Outbox, Taken};
+use crate::session::{Effect, Session};
+use crate::transport::accept::Line;
+
+/// When a client whose stream broke is to come back; spread, so that many don't at once.
+const RETRY: Duration = Duration::from_secs(1);
+/// A browser that came back faster could not have got what it was told.
+const SOONEST: Duration = Duration::from_millis(100);
+const HEARTBEAT: &[u8] = b": \n\n";
+
+/// What a client wants to follow.
+#[derive(Debug)]
+pub(crate) struct Wanted {
+    pub(crate) topics: Vec<(Topic, Option<Since>)>,
+    /// Where the client stands in those of them that it knows.
+    pub(crate) cursor: Cursor,
+}
+
+/// Where the stream goes.
+#[derive(Debug)]
+pub(crate) struct Sink {
+    pub(crate) chunks: mpsc::Sender<Bytes>,
+    pub(crate) line: Line,
+    /// Cancelled when the client's connection has taken the last chunk, or is gone.
+    pub(crate) taken: CancellationToken,
+}
+
+/// Serves a client until it or the node ends the stream.
+pub(crate) async fn stream(node: Arc<Node>, wanted: Wanted, sink: Sink) {
+    sink.line.keep();
+    let mut stream = Box::new(Stream::begin(&node, wanted));
+    drop(node);
+    stream.run(&sink).await;
+    drop(stream);
+    let Sink { chunks, line, taken } = sink;
+    drop(chunks);
+    if tokio::time::timeout(FAREWELL, taken.cancelled()).await.is_err() {
+        line.cut();
+    }
+}
+
+struct Stream {
+    member: Membership,
+    operations: Operations,
+    wanted: VecDeque<(Topic, Option<Since>)>,
+    /// Only for several topics.
+    merger: Option<Merger>,
+    heartbeat: Interval,
+    /// What the client's connection is to take next.
+    chunk: Option<Chunk>,
+}
+
+#[derive(Default)]
+struct Chunk {
+    bytes: Bytes,
+    messages: u64,
+    published_ms: Option<u64>,
+}
+
+impl Stream {
+    fn begin(node: &Arc<Node>, wanted: Wanted) -> Self {
+        let limit = node.config.limits.outbox;
+        let outbox = Arc::new(Outbox::new(SessionId::new(), Format::Events, limit));
+        let session = Session::new(node.config.clone(), Instant::now(), rand::random());
+        let every = node.config.sse.heartbeat;
+        let mut heartbeat = tokio::time::interval_at(Instant::now() + every, every);
+        heartbeat.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let stream = Self {
+            member: Membership::begin(node.clone(), outbox, session),
+            operations: Operations::default(),
+            merger: (wanted.topics.len() > 1).then(|| Merger::new(wanted.cursor)),
+            wanted: wanted.topics.into(),
+            heartbeat,
+            chunk: Some(Chunk {
+                bytes: retry(RETRY + RETRY.mul_f64(rand::random())).into(),
+                ..Chunk::default()
+            }),
+        };
+        let welcome = Push::Welcome(Welcome {
+            session: stream.member.outbox.session(),
+            node: &node.id,
+            user: None,
+            ping: every,
+            version: VERSION,
+        });
+        stream.say(|out| Events.encode_push(&welcome, out));
+        stream
+    }
+
+    async fn run(&mut self, sink: &Sink) {
+        loop {
+            let Self {
+                member,
+                operations,
+                wanted,
+                heartbeat,
+                chunk,
+                ..
+            } = self;
+            let outbox = &member.outbox;
+            let may_join = !wanted.is_empty() && operations.is_empty();
+            tokio::select! {
+                biased;
+                () = sink.chunks.closed() => {
+                    member.ended = ClosedBy::Client(None);
+                    return;
+                }
+                (ticket, outcome) = poll_fn(|cx| operations.poll_done(cx)) => {
+                    let effects = member.session.on_done(ticket, outcome);
+                    self.apply(effects);
+                }
+                () = poll_fn(|cx| outbox.poll_slow(cx)), if chunk.is_some() => {
+                    return self.end_slow(sink);
+                }
+                permit = sink.chunks.reserve(), if chunk.is_some() => {
+                    // Without one the client is gone, which the next turn sees.
+                    if let (Ok(permit), Some(chunk)) = (permit, chunk.take()) {
+                        permit.send(self.sent(chunk));
+                    }
+                }
+                taken = poll_fn(|cx| poll_take(outbox, may_join, cx)), if chunk.is_none() => match taken {
+                    Some(Taken::Frames(frames)) => self.fill(frames),
+                    Some(Taken::End(Ending::Slow)) => return self.end_slow(sink),
+                    Some(Taken::End(Ending::Orderly { code, goodbye })) => {
+                        return self.end(code, goodbye, sink).await;
+                    }
+                    None => self.join_next(),
+                },
+                _ = heartbeat.tick(), if chunk.is_none() => {
+                    self.chunk = Some(Chunk {
+                        bytes: Bytes::from_static(HEARTBEAT),
+                        ..Chunk::default()
+                    });
+                }
+            }
+        }
+    }
+
+    fn join_next(&mut self) {
+        if let Some((topic, since)) = self.wanted.pop_front() {
+            let effects = self.member.session.on_command(Request {
+                id: None,
+                command: Command::Subscribe { topic, since },
+            });
+            self.apply(effects);
+        }
+    }
+
+    fn apply(&mut self, effects: Vec<Effect>) {
+        let node = &self.member.node;
+        for effect in effects {
+            match effect {
+                Effect::Reply { action, id, reply } => {
+                    let outcome = match &reply {
+                        Reply::Failed(failure) => failure.code.name(),
+                        _ => OK,
+                    };
+                    node.connection_metrics.command(action, outcome);
+                    self.say(|out| Events.encode_reply(id.as_ref(), &reply, out));
+                    // Nobody could ask for it again over this stream, but the next one will.
+                    if let Reply::Failed(failure) = reply
+                        && failure.code.is_temporary()
+                    {
+                        self.member.outbox.end(Ending::Orderly {
+                            code: CloseCode::Unavailable,
+                            goodbye: None,
+                        });
+                    }
+                }
+                Effect::Answered { action } => node.connection_metrics.command(action, OK),
+                Effect::Tell(failure) => self.say(|out| Events.encode_push(&Push::Failed(&failure), out)),
+                Effect::Start(operation) => self.operations.start(*operation, node, &self.member.outbox),
+                Effect::Leave(topic) => node.hub.leave(&self.member.outbox, &topic),
+                Effect::Close(code) => self.member.outbox.end(Ending::Orderly { code, goodbye: None }),
+                // The stream has a heartbeat of its own, and the socket says who is gone.
+                Effect::Ping | Effect::Abandon => {}
+            }
+        }
+    }
+
+    /// Takes what waits in the outbox, as much as the client's connection takes at a time.
+    fn fill(&mut self, first: Frames) {
+        let mut chunk = Chunk::default();
+        let mut more = BytesMut::new();
+        let mut next = Some(first);
+        while let Some(frames) = next.take() {
+            let size = i64::try_from(frames.size()).unwrap_or(i64::MAX);
+            self.member.node.outbox_metrics.bytes.sub(size);
+            chunk.messages += frames.messages();
+            chunk.published_ms = chunk.published_ms.or(frames.published_ms());
+            let mut bytes = frames.into_bytes();
+            if let Some(merger) = &mut self.merger {
+                bytes = merger.merge(&bytes);
+            }
+            if chunk.bytes.is_empty() {
+                chunk.bytes = bytes;
+            } else {
+                if more.is_empty() {
+                    more.extend_from_slice(&chunk.bytes);
+                }
+                more.extend_from_slice(&bytes);
+            }
+            if chunk.bytes.len().max(more.len()) < CHUNK {
+                next = self.member.outbox.take();
+            }
+        }
+        if !more.is_empty() {
+            chunk.bytes = more.freeze();
+        }
+        self.chunk = Some(chunk);
+    }
+
+    /// Counts what the client's connection takes.
+    fn sent(&self, chunk: Chunk) -> Bytes {
+        let metrics = &self.member.node.connection_metrics;
+        metrics.sent_bytes.inc_by(chunk.bytes.len() as u64);
+        if chunk.messages > 0 {
+            metrics.sent(Format::Events).inc_by(chunk.messages);
+        }
+        if let Some(published) = chunk.published_ms {
+            metrics.latency.observe(seconds_since(published));
+        }
+        chunk.bytes
+    }
+
+    /// The client does not take anything, not even a farewell. It comes back with its cursor.
+    fn end_slow(&mut self, sink: &Sink) {
+        self.member.ended = ClosedBy::Server(CloseCode::SlowConsumer);
+        sink.line.cut();
+    }
+
+    /// Says why, and when to come back: an event stream has no close codes.
+    async fn end(&mut self, code: CloseCode, goodbye: Option<Goodbye>, sink: &Sink) {
+        self.member.ended = ClosedBy::Server(code);
+        let goodbye = goodbye.unwrap_or_else(|| Goodbye {
+            reason: code.name(),
+            reconnect_after: RETRY + RETRY.mul_f64(rand::random()),
+        });
+        let mut last = retry(goodbye.reconnect_after.max(SOONEST));
+        Events.encode_push(&Push::GoAway(goodbye), &mut last);
+        let sending = sink.chunks.send(last.into());
+        if !matches!(tokio::time::timeout(FAREWELL, sending).await, Ok(Ok(()))) {
+            sink.line.cut();
+        }
+    }
+
+    /// Puts one message into the outbox, after what is there.
+    fn say(&self, write: impl FnOnce(&mut Vec<u8>)) {
+        let mut builder = FramesBuilder::new(Format::Events);
+        builder.add(write);
+        if let Some(frames) = builder.finish() {
+            put(&self.member.node, &self.member.outbox, frames);
+        }
+    }
+}
+
+/// What waits, or nothing if nothing waits and the stream `may_join` its next topic.
+fn poll_take(outbox: &Outbox, may_join: bool, cx: &Context<'_>) -> Poll<Option<Taken>> {
+    match outbox.poll_take(cx) {
+        Poll::Ready(taken) => Poll::Ready(Some(taken)),
+        Poll::Pending if may_join => Poll::Ready(None),
+        Poll::Pending => Poll::Pending,
+    }
+}
+
+/// The field that tells a browser how long to wait before it connects again.
+fn retry(after: Duration) -> Vec<u8> {
+    format!("retry: {}\n\n", after.as_millis()).into_bytes()
+}

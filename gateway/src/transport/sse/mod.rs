@@ -1,0 +1,123 @@
+//! Server-Sent Events: from a request to an event stream of the node.
+//!
+//! Knows what browsers need (resuming, other origins, proxies in between) and hands what the node writes
+//! to the HTTP connection. What is written is not its concern.
+
+mod request;
+
+use std::convert::Infallible;
+use std::sync::Arc;
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::{Request, State};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use bytes::Bytes;
+use futures_util::stream;
+use tidegate_shared::code::ErrorCode;
+use tidegate_shared::job::JobError;
+use tidegate_shared::topic::{Reserved, Topic};
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+
+use super::accept::Line;
+use super::http::{Gate, Problem};
+use crate::connection::stream::Sink;
+
+/// Chunks between the stream and the HTTP connection, which has a buffer of its own.
+const CHUNKS: usize = 1;
+
+const HEADERS: [(HeaderName, &str); 4] = [
+    (header::CONTENT_TYPE, "text/event-stream; charset=utf-8"),
+    (header::CACHE_CONTROL, "no-store"),
+    // nginx and those that took over its way: hand on what comes at once.
+    (HeaderName::from_static("x-accel-buffering"), "no"),
+    (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+];
+
+/// `GET /events`.
+pub(crate) fn router(gate: &Arc<Gate>) -> Router {
+    Router::new()
+        .route("/events", get(open))
+        .with_state(Arc::clone(gate))
+}
+
+async fn open(State(gate): State<Arc<Gate>>, request: Request) -> Response {
+    let page = match gate.page(&request) {
+        Ok(page) => page,
+        Err(refused) => return refused.into_response(),
+    };
+    let mut response = match of_client(&gate, request).await {
+        Ok(response) => response,
+        Err(problem) => problem.into_response(),
+    };
+    if let Some(origin) = page {
+        allow(response.headers_mut(), origin);
+    }
+    response
+}
+
+async fn of_client(gate: &Arc<Gate>, request: Request) -> Result<Response, Problem> {
+    gate.check_anonymous()?;
+    let most = gate.config().limits.subscriptions_per_connection;
+    let topics = request::topics(request.uri(), most)?;
+    for topic in &topics {
+        match topic.reserved() {
+            Some(Reserved::Nothing) => return Err(unknown(topic)),
+            // A browser does not ask again once it was refused: what may pass by itself is not for here.
+            Some(Reserved::Job(id)) => {
+                if let Err(JobError::NotFound(_)) = gate.backend().jobs.get(&id).await {
+                    return Err(unknown(topic));
+                }
+            }
+            _ => {}
+        }
+    }
+    respond(gate, topics, &request)
+}
+
+/// An event stream of these topics, which may be followed.
+pub(crate) fn respond(gate: &Arc<Gate>, topics: Vec<Topic>, request: &Request) -> Result<Response, Problem> {
+    let Some(line) = request.extensions().get::<Line>().cloned() else {
+        return Err(Problem::new(
+            ErrorCode::Internal,
+            "this request did not come over a connection of the client port",
+        ));
+    };
+    let cursor = request::cursor(request.headers(), request.uri());
+    let wanted = request::wanted(topics, cursor);
+    let (chunks, receiver) = mpsc::channel(CHUNKS);
+    let taken = CancellationToken::new();
+    let sink = Sink {
+        chunks,
+        line,
+        taken: taken.clone(),
+    };
+    gate.spawn_stream(wanted, sink);
+    let state = (receiver, taken.drop_guard());
+    let body = stream::unfold(state, |mut state| async {
+        let chunk: Bytes = state.0.recv().await?;
+        Some((Ok::<_, Infallible>(chunk), state))
+    });
+    let mut response = Response::new(Body::from_stream(body));
+    for (name, value) in HEADERS {
+        response
+            .headers_mut()
+            .insert(name, HeaderValue::from_static(value));
+    }
+    Ok(response)
+}
+
+/// Lets the page that asks see the answer, and no other.
+fn allow(headers: &mut HeaderMap, origin: HeaderValue) {
+    const TRUE: HeaderValue = HeaderValue::from_static("true");
+    headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin);
+    headers.insert(header::ACCESS_CONTROL_ALLOW_CREDENTIALS, TRUE);
+    headers.append(header::VARY, HeaderValue::from_static("origin"));
+}
+
+fn unknown(topic: &Topic) -> Problem {
+    Problem::new(ErrorCode::UnknownTopic, format!("topic {topic} does not exist"))
+}
