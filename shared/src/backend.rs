@@ -1,15 +1,21 @@
-//! The two traits of one backend, as gateway and worker are handed them.
+//! The traits of one backend, as gateway and worker are handed them.
 
 use std::fmt;
 use std::sync::Arc;
 
 use crate::broker::Broker;
 use crate::job::JobQueue;
+use crate::nodes::Nodes;
+use crate::presence::Presence;
 
+/// One node's handles on the same backend: what the broker attaches, what presence enters and what the
+/// broker hears belong to that node.
 #[derive(Clone)]
 pub struct Backend {
     pub broker: Arc<dyn Broker>,
     pub jobs: Arc<dyn JobQueue>,
+    pub presence: Arc<dyn Presence>,
+    pub nodes: Arc<dyn Nodes>,
 }
 
 impl fmt::Debug for Backend {

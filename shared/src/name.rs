@@ -4,7 +4,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use thiserror::Error;
 
 /// Why a text is not a valid name. The text itself is left out: it may be long or hostile.
@@ -149,7 +149,7 @@ name!(
 
 /// One client connection, on whichever node: 128 random bits in time order (UUID version 7), written
 /// as 32 hexadecimal digits.
-#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct SessionId(u128);
 
 impl SessionId {
@@ -180,6 +180,19 @@ impl fmt::Display for SessionId {
 impl fmt::Debug for SessionId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(self, f)
+    }
+}
+
+impl Serialize for SessionId {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for SessionId {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        Self::parse(&text).ok_or_else(|| de::Error::custom("a session is 32 hexadecimal digits"))
     }
 }
 
@@ -220,6 +233,8 @@ mod tests {
     fn a_session_id_survives_its_text_form() {
         let id = SessionId::new();
         assert_eq!(SessionId::parse(&id.to_string()), Some(id));
+        let json = serde_json::to_string(&id).expect("JSON");
+        assert_eq!(serde_json::from_str::<SessionId>(&json).expect("an id"), id);
         assert_eq!(SessionId::parse("+0000000000000000000000000000001"), None);
     }
 }

@@ -45,7 +45,7 @@ pub enum Access {
 pub struct Namespace {
     pub name: Box<str>,
     pub kind: TopicKind,
-    /// Publications kept in the log. 0: fire and forget, no positions.
+    /// Publications kept in the log. 0: fire and forget, no positions; a state topic keeps at least one.
     pub log_size: u32,
     /// The log is dropped this long after the last publication.
     pub log_ttl: Duration,
@@ -54,7 +54,10 @@ pub struct Namespace {
     pub slow: SlowPolicy,
     /// Time to live of a state topic's keys; zero: for ever.
     pub key_ttl: Duration,
+    /// Most keys of a state topic.
     pub max_keys: u32,
+    /// Most bytes of all keys and values of a state topic together.
+    pub max_bytes: usize,
     /// Largest `data` or `value`.
     pub max_data: usize,
     pub subscribe: Access,
@@ -77,6 +80,7 @@ impl Namespace {
             slow: SlowPolicy::Close,
             key_ttl: Duration::ZERO,
             max_keys: 10_000,
+            max_bytes: 8 * 1024 * 1024,
             max_data: 64 * 1024,
             subscribe: Access::Users,
             publish: Access::Token,
@@ -99,7 +103,17 @@ impl Namespace {
 
     /// Whether publications have positions.
     pub fn has_log(&self) -> bool {
-        self.kind != TopicKind::Bare && self.log_size > 0
+        self.log_length() > 0
+    }
+
+    /// How many publications the log keeps, which depends on the kind as well. A map without positions
+    /// could not be followed, so a state topic has a log in any case.
+    pub fn log_length(&self) -> u32 {
+        match self.kind {
+            TopicKind::Bare => 0,
+            TopicKind::State => self.log_size.max(1),
+            TopicKind::Plain | TopicKind::Job => self.log_size,
+        }
     }
 }
 

@@ -3,13 +3,14 @@
 use crate::json::RawJson;
 use crate::name::{EventName, SessionId, StateKey};
 use crate::position::{Position, Tag};
+use crate::presence::Member;
 use crate::topic::Topic;
 
 /// One publication of a topic, live or read from the log.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Publication {
     pub topic: Topic,
-    /// Absent on topics without a log.
+    /// Absent on topics without a log, and for [`Body::Join`] and [`Body::Leave`] on every topic.
     pub place: Option<Place>,
     /// Milliseconds since 1970, by the backend's clock.
     pub time_ms: u64,
@@ -55,6 +56,15 @@ pub enum Body {
     Job {
         record: RawJson,
     },
+    /// A session entered the topic. It is in no log and has no number, so it stands beside the order of
+    /// the topic's other publications, and is lost to whoever did not hear it.
+    Join {
+        member: Member,
+    },
+    /// A session left the topic, or its node is gone. Without a place, as [`Body::Join`].
+    Leave {
+        member: Member,
+    },
 }
 
 /// What a late-comer gets instead of the whole log, as of the position beside it.
@@ -62,6 +72,6 @@ pub enum Body {
 pub enum Snapshot {
     /// A job's record.
     Job(RawJson),
-    /// A state topic's map.
+    /// A state topic's map, sorted by key.
     State(Vec<(StateKey, RawJson)>),
 }

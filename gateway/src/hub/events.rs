@@ -42,7 +42,7 @@ impl Hub {
                     self.suspect_all();
                 }
                 // Subscriptions stay; what is missed meanwhile is looked for at `Up`.
-                BrokerEvent::Down => {}
+                BrokerEvent::Down | BrokerEvent::Control(_) => {}
             }
         }
         self.fan_out(&mut publications);

@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
+use tidegate_shared::json::RawJson;
 use tidegate_shared::publication::{Body, Publication};
 
 /// Most publications and bytes in one list. Beyond it the log is read again.
@@ -72,5 +73,6 @@ pub(crate) fn size(publication: &Publication) -> usize {
             Body::Set { value, .. } => value.size(),
             Body::Remove { .. } => 0,
             Body::Job { record } => record.size(),
+            Body::Join { member } | Body::Leave { member } => member.info.as_ref().map_or(0, RawJson::size),
         }
 }

@@ -6,6 +6,7 @@ use async_trait::async_trait;
 use tidegate_gateway::{Options, RunError};
 use tidegate_shared::backend::Backend;
 use tidegate_shared::broker::{Broker, BrokerError, BrokerEvents, Draft, From, Link, Page, Published};
+use tidegate_shared::position::Position;
 use tidegate_shared::topic::Topic;
 use tokio::sync::watch;
 
@@ -96,6 +97,10 @@ impl Broker for Linked {
         self.inner.read(topic, from, limit).await
     }
 
+    async fn tops(&self, topics: &[Topic]) -> Result<Vec<Option<Position>>, BrokerError> {
+        self.inner.tops(topics).await
+    }
+
     async fn attach(&self, topic: &Topic) -> Result<(), BrokerError> {
         self.inner.attach(topic).await
     }
@@ -120,10 +125,10 @@ fn start_unreached() -> (Node, watch::Sender<Link>) {
     let (sender, link) = watch::channel(Link::Connecting);
     let backend = Backend {
         broker: Arc::new(Linked {
-            inner: inner.broker,
+            inner: inner.broker.clone(),
             link,
         }),
-        jobs: inner.jobs,
+        ..inner
     };
     (Node::start_on(backend, config, Options::default()), sender)
 }

@@ -3,11 +3,14 @@
 //! Two backends, proven by one contract suite (`shared/tests/`): `redis`, for any number of nodes, and
 //! `embedded`, for one process. A node has one broker of its own; what it attaches is its own affair.
 
+pub(crate) mod rule;
+
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use bytes::Bytes;
 use thiserror::Error;
 use tokio::sync::{mpsc, watch};
 
@@ -34,18 +37,35 @@ use crate::topic::Topic;
 ///   publication has the next offset. Both are kept for [`TOPIC_TTL`] after the last publication or
 ///   read (longer where `log_ttl` is), so that a topic that somebody reads regularly never changes
 ///   its epoch.
+/// * The map of a state topic is what one gets by applying its log's [`Body::Set`] and [`Body::Remove`]
+///   from the beginning. Each change and its log entry are one atomic step, so a snapshot is the map as
+///   of the position it comes with.
+/// * A key of a state topic whose time is over is in no snapshot. Its end is a [`Body::Remove`] with
+///   `expired` in the log, once however many nodes there are: within about a second while some node has
+///   the topic attached, and otherwise before whatever happens on the topic next.
+/// * The map and the numbering of a state topic stay for as long as it has keys, whatever the log's time
+///   to live is; the log's entries end by it as everywhere.
 /// * Names that can mean nothing ([`Reserved::Nothing`](crate::topic::Reserved::Nothing)) are
 ///   [`BrokerError::UnknownTopic`] when read or, unless forbidden, published to.
 #[async_trait]
 pub trait Broker: Send + Sync + 'static {
     /// Numbers, logs and publishes a [`Body::Message`]. On a topic without a log it only publishes.
-    /// Nobody needs to listen. With a key that was used on this topic in the last five minutes
+    /// Nobody needs to listen.
+    ///
+    /// On a state topic, [`Body::Set`] and [`Body::Remove`] change the map as well; a message leaves it
+    /// as it is. Setting a key always publishes, be the value the same or not, and replaces the key's
+    /// time to live. Removing a key that is not there publishes nothing ([`Published::changed`]). A key
+    /// more than `max_keys`, or one that would bring keys and values over `max_bytes`, is
+    /// [`BrokerError::Limit`]; exactly as many are accepted, and so is what makes a map smaller.
+    ///
+    /// With an idempotency key that was used on this topic in the last five minutes
     /// ([`KEY_TTL`]) it does nothing, whatever the data, and answers as the first time did; this holds
     /// for topics of every kind. A call that failed has not used its key.
     ///
     /// On a bare topic only the data travels; event and exclude are left out.
     ///
-    /// Data of exactly the namespace's `max_data` is accepted. Other bodies, and topics in the
+    /// Data and values of exactly the namespace's `max_data` are accepted. Other bodies, setting and
+    /// removing on topics of other kinds, a removal that says it was by expiry, and topics in the
     /// namespaces `job` and `jobs`, which only the job queue writes to, are [`BrokerError::Forbidden`].
     async fn publish(&self, topic: &Topic, draft: Draft) -> Result<Published, BrokerError>;
 
@@ -55,6 +75,12 @@ pub trait Broker: Send + Sync + 'static {
     /// [`BrokerError::UnknownTopic`] unless the job exists; `jobs:{queue}` is a topic with a log and no
     /// snapshot, and there whether or not the queue was ever used.
     async fn read(&self, topic: &Topic, from: From, limit: usize) -> Result<Page, BrokerError>;
+
+    /// Where the logs of many topics end, in the order asked, in few round trips: for looking regularly
+    /// whether something was missed. Absent for a topic that has no log or no numbering (nothing was
+    /// published or read yet, or the backend lost it). Not one atomic step, and it neither writes
+    /// anything nor prolongs any life.
+    async fn tops(&self, topics: &[Topic]) -> Result<Vec<Option<Position>>, BrokerError>;
 
     /// Starts hearing a topic; resolves when the backend has acknowledged it. Attaching an attached
     /// topic is allowed and does nothing. It does not ask whether the topic exists, so a job's topic can
@@ -94,6 +120,9 @@ pub struct Draft {
     pub key: Option<IdempotencyKey>,
     /// See [`Publication::exclude`].
     pub exclude: Option<SessionId>,
+    /// For [`Body::Set`]: how long the key lives. Absent: for the namespace's `key_ttl`. Zero, in either:
+    /// for ever.
+    pub ttl: Option<Duration>,
 }
 
 impl Draft {
@@ -102,16 +131,20 @@ impl Draft {
             body,
             key: None,
             exclude: None,
+            ttl: None,
         }
     }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Published {
-    /// Absent on topics without a log.
+    /// Of what was published; if that is nothing, the top. Absent on topics without a log.
     pub position: Option<Position>,
     /// The idempotency key was known: this is the position of the first time.
     pub duplicate: bool,
+    /// This call published something. Not so for a duplicate, and for the removal of a key that was not
+    /// there.
+    pub changed: bool,
 }
 
 /// Which part of a log to read.
@@ -167,6 +200,8 @@ impl Lost {
 #[derive(Debug, Clone)]
 pub enum BrokerEvent {
     Publication(Arc<Publication>),
+    /// What some node told all of them, see [`Nodes::tell`](crate::nodes::Nodes::tell).
+    Control(Bytes),
     /// Publications of this topic, or of any attached topic if `None`, may have been lost.
     Gap {
         topic: Option<Topic>,
@@ -231,6 +266,9 @@ pub enum BrokerError {
     TooLarge { size: usize, limit: usize },
     #[error("{0}")]
     Forbidden(String),
+    /// Something is full.
+    #[error("{0}")]
+    Limit(String),
     #[error("the backend answered something unexpected: {0}")]
     Internal(String),
 }
@@ -242,6 +280,7 @@ impl BrokerError {
             Self::UnknownTopic(_) => ErrorCode::UnknownTopic,
             Self::TooLarge { .. } => ErrorCode::PayloadTooLarge,
             Self::Forbidden(_) => ErrorCode::Forbidden,
+            Self::Limit(_) => ErrorCode::LimitExceeded,
             Self::Internal(_) => ErrorCode::Internal,
         }
     }

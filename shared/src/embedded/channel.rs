@@ -5,16 +5,19 @@ use smallvec::SmallVec;
 use crate::broker::{KEY_TTL, Published};
 use crate::embedded::clock::millis;
 use crate::embedded::log::Log;
+use crate::embedded::map::Map;
 use crate::embedded::topics::NodeNumber;
 use crate::name::IdempotencyKey;
-use crate::position::Position;
 
-/// One topic as the store holds it: who listens, its log, the idempotency keys of its publications.
+/// One topic as the store holds it: who listens, its log, its map, the idempotency keys of its
+/// publications.
 #[derive(Debug, Default)]
 pub(super) struct Channel {
     pub(super) listeners: SmallVec<[NodeNumber; 2]>,
     /// There once the topic was read or published to, if its namespace has a log.
     pub(super) log: Option<Log>,
+    /// Of a state topic.
+    pub(super) map: Map,
     pub(super) keys: Keys,
     /// A job exists whose topic this is: its numbering stays.
     pub(super) held: bool,
@@ -30,18 +33,13 @@ impl Channel {
         }
     }
 
-    /// When something in it expires next. After [`Channel::expire`], a time that has come means that
-    /// nothing is left worth keeping.
+    /// When something in it expires next. After [`Channel::expire`], and once the map has no key whose
+    /// time has come, such a time means that nothing is left worth keeping.
     pub(super) fn due(&self) -> u64 {
-        let forgettable = self.listeners.is_empty() && !self.held;
+        let forgettable = self.listeners.is_empty() && !self.held && self.map.is_empty();
         let log = self.log.as_ref().map(|log| log.due(forgettable));
-        let keys = self.keys.due();
-        match (log, keys) {
-            (Some(log), Some(key)) => log.min(key),
-            (Some(time), None) | (None, Some(time)) => time,
-            (None, None) if forgettable => 0,
-            (None, None) => u64::MAX,
-        }
+        let first = [log, self.keys.due(), self.map.due()].into_iter().flatten().min();
+        first.unwrap_or(if forgettable { 0 } else { u64::MAX })
     }
 }
 
@@ -58,10 +56,12 @@ impl Keys {
         self.answers.get(key).copied()
     }
 
-    pub(super) fn insert(&mut self, key: IdempotencyKey, position: Option<Position>, now: u64) {
+    /// Remembers the answer to the first use of a key.
+    pub(super) fn insert(&mut self, key: IdempotencyKey, first: Published, now: u64) {
         let again = Published {
-            position,
             duplicate: true,
+            changed: false,
+            ..first
         };
         self.ends
             .push_back((now.saturating_add(millis(KEY_TTL)), key.clone()));

@@ -53,7 +53,7 @@ impl Log {
     ) {
         self.top = place.position;
         self.entries.push_back(publication);
-        let size = usize::try_from(namespace.log_size).unwrap_or(usize::MAX);
+        let size = usize::try_from(namespace.log_length()).unwrap_or(usize::MAX);
         while self.entries.len() > size {
             self.entries.pop_front();
         }

@@ -22,16 +22,18 @@ impl Outlet {
         }
     }
 
-    /// Only one thread sends at a time, so room that was seen is still there. A publication is dropped
-    /// only while a gap stands behind everything that was sent: whoever receives the gap afterwards
-    /// and reads the log misses nothing.
     pub(super) fn send(&mut self, publication: &Arc<Publication>) {
+        self.event(BrokerEvent::Publication(Arc::clone(publication)));
+    }
+
+    /// Only one thread sends at a time, so room that was seen is still there. An event is dropped only
+    /// while a gap stands behind everything that was sent: whoever receives the gap afterwards and reads
+    /// the log misses no publication.
+    pub(super) fn event(&mut self, event: BrokerEvent) {
         if self.sender.capacity() > 1 {
             self.gap_is_last = false;
             // Fails only when the receiver is gone; then nobody misses it.
-            let _ = self
-                .sender
-                .try_send(BrokerEvent::Publication(Arc::clone(publication)));
+            let _ = self.sender.try_send(event);
         } else if !self.gap_is_last {
             self.gap_is_last = self.sender.try_send(BrokerEvent::Gap { topic: None }).is_ok();
         }

@@ -1,12 +1,12 @@
-use crate::broker::{BrokerError, Draft, From, Page, Published};
+use crate::broker::{BrokerError, Draft, From, Page, Published, rule};
 use crate::embedded::jobs::Jobs;
 use crate::embedded::topics::Topics;
 use crate::namespace::Namespaces;
-use crate::publication::{Body, Snapshot};
+use crate::publication::Snapshot;
 use crate::topic::{Reserved, Topic};
 
 /// Most things of each sort that one call forgets on the way; more than a call can add.
-const SWEEP: usize = 16;
+pub(super) const SWEEP: usize = 16;
 
 /// Everything the store knows. Times are milliseconds since 1970 and never go back.
 #[derive(Debug)]
@@ -35,24 +35,8 @@ impl State {
         draft: Draft,
         now: u64,
     ) -> Result<Published, BrokerError> {
-        let Body::Message { data, .. } = &draft.body else {
-            return Err(BrokerError::Forbidden(
-                "only messages can be published".to_owned(),
-            ));
-        };
-        if matches!(topic.namespace(), "job" | "jobs") {
-            return Err(BrokerError::Forbidden(format!(
-                "topic {topic} is written by the job queue only"
-            )));
-        }
-        if topic.reserved() == Some(Reserved::Nothing) {
-            return Err(BrokerError::UnknownTopic(topic.clone()));
-        }
-        let (size, limit) = (data.size(), self.topics.namespace(topic).max_data);
-        if size > limit {
-            return Err(BrokerError::TooLarge { size, limit });
-        }
-        Ok(self.topics.publish(topic, draft, now))
+        rule::check(topic, &self.topics.namespace(topic), &draft)?;
+        self.topics.publish(topic, draft, now)
     }
 
     pub(super) fn read(
@@ -69,7 +53,7 @@ impl State {
             Some(Reserved::Jobs(_) | Reserved::User(_)) | None => None,
         };
         let mut page = self.topics.read(topic, from, limit, now);
-        if from == From::Now || page.lost.is_some() {
+        if snapshot.is_some() && (from == From::Now || page.lost.is_some()) {
             page.snapshot = snapshot;
         }
         Ok(page)
@@ -86,6 +70,7 @@ mod tests {
     use crate::json::RawJson;
     use crate::name::{IdempotencyKey, JobType, QueueName};
     use crate::namespace::Namespace;
+    use crate::publication::Body;
 
     const START: u64 = 1_700_000_000_000;
 

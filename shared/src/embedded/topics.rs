@@ -1,21 +1,23 @@
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
+use bytes::Bytes;
 use tokio::sync::mpsc;
 
-use crate::broker::{BrokerEvent, Draft, From, Page, Published, READ_LIMIT};
+use crate::broker::{BrokerError, BrokerEvent, Draft, From, Page, Published, READ_LIMIT};
 use crate::embedded::channel::Channel;
+use crate::embedded::clock::millis;
 use crate::embedded::log::Log;
 use crate::embedded::outlet::Outlet;
 use crate::json::RawJson;
 use crate::name::SessionId;
 use crate::namespace::{Namespace, Namespaces, TopicKind};
 use crate::position::Position;
-use crate::publication::{Body, Place, Publication};
+use crate::publication::{Body, Place, Publication, Snapshot};
 use crate::topic::Topic;
 
 /// One broker on this store.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) struct NodeNumber(u64);
 
 /// All topics that anything is known of, and the brokers that listen. Whoever publishes here has made
@@ -103,31 +105,100 @@ impl Topics {
         self.settle(topic, now);
     }
 
-    pub(super) fn publish(&mut self, topic: &Topic, draft: Draft, now: u64) -> Published {
-        let namespace = self.namespace(topic);
+    pub(super) fn publish(
+        &mut self,
+        topic: &Topic,
+        draft: Draft,
+        now: u64,
+    ) -> Result<Published, BrokerError> {
+        self.expire_keys(topic, now);
         let channel = self.channels.entry(topic.clone()).or_default();
         channel.expire(now);
         if let Some(key) = &draft.key
             && let Some(first) = channel.keys.get(key)
         {
-            return first;
+            return Ok(first);
+        }
+        let key = draft.key.clone();
+        let published = self.change(topic, draft, now);
+        if let (Ok(published), Some(key)) = (&published, key)
+            && let Some(channel) = self.channels.get_mut(topic)
+        {
+            channel.keys.insert(key, *published, now);
+        }
+        self.settle(topic, now);
+        published
+    }
+
+    /// Changes the map, if that is what the draft does, and appends.
+    fn change(&mut self, topic: &Topic, draft: Draft, now: u64) -> Result<Published, BrokerError> {
+        let namespace = self.namespace(topic);
+        let channel = self.channels.entry(topic.clone()).or_default();
+        match &draft.body {
+            Body::Set { key, value } => {
+                let ttl = draft.ttl.unwrap_or(namespace.key_ttl);
+                let until = (!ttl.is_zero()).then(|| now.saturating_add(millis(ttl).max(1)));
+                channel.map.check(key, value, topic, &namespace)?;
+                channel.map.set(key, value, until);
+            }
+            Body::Remove { key, .. } if !channel.map.remove(key) => {
+                let log = channel.log.get_or_insert_with(Log::new);
+                log.touch(&namespace, now);
+                return Ok(Published {
+                    position: Some(log.top()),
+                    duplicate: false,
+                    changed: false,
+                });
+            }
+            _ => {}
         }
         let (body, exclude) = match (namespace.kind, draft.body) {
             // Only the data travels on a bare topic.
             (TopicKind::Bare, Body::Message { data, .. }) => (Body::Message { data, event: None }, None),
             (_, body) => (body, draft.exclude),
         };
-        let position = self.append(topic, &namespace, body, exclude, now);
-        if let Some(key) = draft.key
-            && let Some(channel) = self.channels.get_mut(topic)
-        {
-            channel.keys.insert(key, position, now);
-        }
-        self.settle(topic, now);
-        Published {
-            position,
+        Ok(Published {
+            position: self.append(topic, &namespace, body, exclude, now),
             duplicate: false,
+            changed: true,
+        })
+    }
+
+    /// Takes the keys whose time is over off the topic's map, and says so in its log.
+    fn expire_keys(&mut self, topic: &Topic, now: u64) {
+        let mut namespace = None;
+        while let Some(key) = self
+            .channels
+            .get_mut(topic)
+            .and_then(|channel| channel.map.pop_ended(now))
+        {
+            let namespace = namespace.get_or_insert_with(|| Arc::clone(self.namespaces.of(topic)));
+            let body = Body::Remove { key, expired: true };
+            let namespace = Arc::clone(namespace);
+            self.append(topic, &namespace, body, None, now);
         }
+    }
+
+    /// Publishes something that belongs in no log. Bare topics carry data only, so not there.
+    pub(super) fn mention(&mut self, topic: &Topic, body: Body, now: u64) {
+        if self.namespaces.of(topic).kind == TopicKind::Bare {
+            return;
+        }
+        self.hand_on(&Arc::new(Publication {
+            topic: topic.clone(),
+            place: None,
+            time_ms: now,
+            body,
+            exclude: None,
+        }));
+    }
+
+    /// Tells all brokers. Gives their number.
+    pub(super) fn tell(&mut self, message: &Bytes) -> usize {
+        for listener in self.nodes.values_mut() {
+            listener.outlet.event(BrokerEvent::Control(message.clone()));
+        }
+        self.nodes.len()
     }
 
     /// Appends a job's record to one of the two logs it belongs in.
@@ -161,15 +232,22 @@ impl Topics {
         if let (Some(log), Some(place)) = (log, place) {
             log.append(place, Arc::clone(&publication), namespace, now);
         }
-        for number in &channel.listeners {
-            if let Some(listener) = self.nodes.get_mut(number) {
-                listener.outlet.send(&publication);
-            }
-        }
+        self.hand_on(&publication);
         place.map(|place| place.position)
     }
 
-    /// A page without its snapshot.
+    fn hand_on(&mut self, publication: &Arc<Publication>) {
+        let Some(channel) = self.channels.get(&publication.topic) else {
+            return;
+        };
+        for number in &channel.listeners {
+            if let Some(listener) = self.nodes.get_mut(number) {
+                listener.outlet.send(publication);
+            }
+        }
+    }
+
+    /// A page without the snapshot that a job's topic has.
     pub(super) fn read(&mut self, topic: &Topic, from: From, limit: usize, now: u64) -> Page {
         let namespace = self.namespace(topic);
         let mut page = Page {
@@ -181,6 +259,7 @@ impl Topics {
         if !namespace.has_log() {
             return page;
         }
+        self.expire_keys(topic, now);
         let channel = self.channels.entry(topic.clone()).or_default();
         channel.expire(now);
         let log = channel.log.get_or_insert_with(Log::new);
@@ -189,6 +268,9 @@ impl Topics {
         match log.read(from, limit.min(READ_LIMIT)) {
             Ok(publications) => page.publications = publications,
             Err(lost) => page.lost = Some(lost),
+        }
+        if namespace.kind == TopicKind::State && (from == From::Now || page.lost.is_some()) {
+            page.snapshot = Some(Snapshot::State(channel.map.snapshot()));
         }
         self.settle(topic, now);
         page
@@ -218,6 +300,7 @@ impl Topics {
     /// To be called after each change of a channel: forgets it if nothing is left of it, or sees to it
     /// that it is looked at in time.
     fn settle(&mut self, topic: &Topic, now: u64) {
+        self.expire_keys(topic, now);
         let Some(channel) = self.channels.get_mut(topic) else {
             return;
         };
@@ -238,6 +321,11 @@ impl Topics {
         } else {
             self.schedule.insert((due, topic.clone()));
         }
+    }
+
+    /// When a channel is to be looked at next.
+    pub(super) fn due(&self) -> u64 {
+        self.schedule.first().map_or(u64::MAX, |(due, _)| *due)
     }
 
     /// Looks at up to `limit` channels that are due.

@@ -24,7 +24,7 @@ use crate::broker::{
 };
 use crate::name::EventName;
 use crate::namespace::{Namespace, Namespaces, TopicKind};
-use crate::position::{Epoch, Tag};
+use crate::position::{Epoch, Position, Tag};
 use crate::publication::Body;
 use crate::topic::{Reserved, Topic};
 
@@ -106,6 +106,7 @@ impl RedisBroker {
         Ok(Published {
             position: None,
             duplicate,
+            changed: !duplicate,
         })
     }
 
@@ -201,6 +202,7 @@ impl Broker for RedisBroker {
         Ok(Published {
             position: Some(page::position(position)?),
             duplicate,
+            changed: !duplicate,
         })
     }
 
@@ -230,6 +232,10 @@ impl Broker for RedisBroker {
             });
         }
         Ok(read.page)
+    }
+
+    async fn tops(&self, _: &[Topic]) -> Result<Vec<Option<Position>>, BrokerError> {
+        Err(super::absent::absent())
     }
 
     async fn attach(&self, topic: &Topic) -> Result<(), BrokerError> {

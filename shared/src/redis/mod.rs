@@ -6,6 +6,7 @@
 //!   the entries of a log.
 //! * [`broker`] and [`queue`] are the two traits on top of these.
 
+mod absent;
 mod address;
 mod broker;
 mod check;
@@ -96,6 +97,8 @@ pub fn open(
             namespaces.clone(),
             closer,
         )),
+        presence: Arc::new(absent::Absent),
+        nodes: Arc::new(absent::Absent),
     })
 }
 

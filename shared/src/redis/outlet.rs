@@ -45,7 +45,7 @@ impl Outlet {
         };
         match refused {
             BrokerEvent::Down | BrokerEvent::Up => owed.state = Some(refused),
-            BrokerEvent::Publication(_) | BrokerEvent::Gap { .. } => {
+            BrokerEvent::Publication(_) | BrokerEvent::Control(_) | BrokerEvent::Gap { .. } => {
                 if !owed.gap {
                     self.metrics.count(Trouble::Overflow);
                 }

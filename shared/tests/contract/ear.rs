@@ -30,18 +30,21 @@ impl Ear {
                 Some(BrokerEvent::Publication(publication)) => return publication,
                 // That of the start may come late.
                 Some(BrokerEvent::Up) => {}
+                Some(BrokerEvent::Control(_)) => {}
                 Some(loss @ (BrokerEvent::Gap { .. } | BrokerEvent::Down)) => panic!("{loss:?}"),
-                None => {
-                    let mut batch = Vec::new();
-                    let waiting = self.events.next_batch(&mut batch, 1_000);
-                    let number = tokio::time::timeout(PATIENCE, waiting)
-                        .await
-                        .expect("nothing was heard");
-                    assert_ne!(number, 0, "the events ended");
-                    self.waiting.extend(batch);
-                }
+                None => self.listen().await,
             }
         }
+    }
+
+    async fn listen(&mut self) {
+        let mut batch = Vec::new();
+        let waiting = self.events.next_batch(&mut batch, 1_000);
+        let number = tokio::time::timeout(PATIENCE, waiting)
+            .await
+            .expect("nothing was heard");
+        assert_ne!(number, 0, "the events ended");
+        self.waiting.extend(batch);
     }
 
     pub(crate) async fn take(&mut self, number: usize) -> Vec<Arc<Publication>> {

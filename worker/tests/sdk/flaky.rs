@@ -44,8 +44,8 @@ impl Flaky {
             restless: AtomicBool::default(),
         });
         let jobs: Arc<dyn JobQueue> = Arc::clone(&flaky) as _;
-        let broker = Arc::clone(&backend.broker);
-        (flaky, Backend { broker, jobs })
+        let backend = backend.clone();
+        (flaky, Backend { jobs, ..backend })
     }
 
     fn there(&self) -> Result<(), JobError> {

@@ -1,5 +1,6 @@
 //! Replies and pushes as JSON. Field order and presence are fixed.
 
+use tidegate_shared::json::RawJson;
 use tidegate_shared::position::Position;
 use tidegate_shared::publication::{Body, Publication, Snapshot};
 
@@ -115,6 +116,8 @@ pub(super) fn publication(publication: &Publication, out: &mut Vec<u8>) {
         Body::Set { .. } => "set",
         Body::Remove { .. } => "remove",
         Body::Job { .. } => "job",
+        Body::Join { .. } => "join",
+        Body::Leave { .. } => "leave",
     };
     let mut object = Object::typed(out, kind);
     object.text("topic", publication.topic.as_str());
@@ -142,6 +145,11 @@ pub(super) fn publication(publication: &Publication, out: &mut Vec<u8>) {
         Body::Job { record } => {
             write_place(&mut object, publication);
             object.raw("job", record);
+        }
+        Body::Join { member } | Body::Leave { member } => {
+            // Nothing in it can fail to be written.
+            let member = RawJson::of(member).unwrap_or_else(|_| RawJson::null());
+            object.raw("member", &member);
         }
     }
     object.end();

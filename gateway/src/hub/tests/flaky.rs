@@ -233,6 +233,16 @@ impl Broker for FlakyBroker {
         Ok(page)
     }
 
+    async fn tops(&self, topics: &[Topic]) -> Result<Vec<Option<Position>>, BrokerError> {
+        self.take_time().await;
+        self.check()?;
+        let top = self.state.lock().top;
+        Ok(topics
+            .iter()
+            .map(|topic| (*topic == self.topic).then_some(top))
+            .collect())
+    }
+
     async fn attach(&self, _: &Topic) -> Result<(), BrokerError> {
         self.alone(true).await
     }

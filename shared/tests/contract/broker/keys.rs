@@ -20,7 +20,8 @@ pub(crate) async fn a_repeated_key_publishes_nothing_and_answers_as_the_first_ti
                 again,
                 Published {
                     position: first.position,
-                    duplicate: true
+                    duplicate: true,
+                    changed: false,
                 }
             );
         }

@@ -54,6 +54,7 @@ fn labelled(data: &str) -> Draft {
         },
         key: None,
         exclude: Some(SessionId::new()),
+        ttl: None,
     }
 }
 
