@@ -51,20 +51,32 @@ pub struct Peer {
 }
 
 /// Serves a client until one side ends it. The socket has done its handshake.
-pub async fn serve<S>(socket: WebSocket<S>, node: Arc<Node>, peer: Peer)
+///
+/// Not an `async fn`: that would keep room for its arguments beside what is made of them, in every
+/// connection's task.
+pub fn serve<S>(socket: WebSocket<S>, node: &Arc<Node>, peer: &Peer) -> impl Future<Output = ()> + use<S>
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
-    let mut connection = Connection::begin(socket, &node, &peer);
-    drop((node, peer));
-    let farewell = {
-        let mut timer = pin!(tokio::time::sleep_until(connection.member.session.deadline()));
-        poll_fn(|cx| connection.poll(cx, timer.as_mut())).await
-    };
-    let Connection { socket, sending, .. } = connection;
-    if let Some(farewell) = farewell {
-        // How the client takes it changes nothing.
-        let _ = Box::pin(socket.close(sending, farewell, FAREWELL)).await;
+    let mut connection = Connection::begin(socket, node, peer);
+    async move {
+        let farewell = {
+            let mut timer = pin!(tokio::time::sleep_until(connection.member.session.deadline()));
+            poll_fn(|cx| connection.poll(cx, timer.as_mut())).await
+        };
+        let Connection {
+            socket,
+            sending,
+            operations,
+            member,
+            ..
+        } = connection;
+        // Nothing that is published from here on is for this client.
+        drop((operations, member));
+        if let Some(farewell) = farewell {
+            // How the client takes it changes nothing.
+            let _ = Box::pin(socket.close(sending, farewell, FAREWELL)).await;
+        }
     }
 }
 

@@ -7,6 +7,7 @@ use bytes::Bytes;
 use futures_util::{SinkExt, StreamExt};
 use prometheus::Registry;
 use serde_json::Value;
+use tidegate_shared::backend::Backend;
 use tidegate_shared::config::{Config, DialectName};
 use tidegate_shared::embedded::Store;
 use tokio::net::{TcpListener, TcpStream};
@@ -35,10 +36,13 @@ pub(super) fn config(change: impl FnOnce(&mut Config)) -> Arc<Config> {
 }
 
 pub(super) fn start(config: &Arc<Config>, store: &Arc<Store>) -> TestNode {
+    start_on(config, store.open())
+}
+
+pub(super) fn start_on(config: &Arc<Config>, backend: Backend) -> TestNode {
     let registry = Registry::new();
     let shutdown = CancellationToken::new();
-    let node =
-        Node::start(config.clone(), store.open(), &registry, shutdown.clone()).expect("a fresh broker");
+    let node = Node::start(config.clone(), backend, &registry, shutdown.clone()).expect("a fresh broker");
     TestNode {
         node,
         registry,
@@ -81,7 +85,7 @@ impl TestNode {
             dialect: DialectName::Native,
             user: None,
         };
-        tokio::spawn(serve(socket, self.node.clone(), peer));
+        tokio::spawn(serve(socket, &self.node, &peer));
         theirs.expect("connected")
     }
 

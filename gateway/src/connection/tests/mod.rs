@@ -1,5 +1,9 @@
+//! Whole connections: a node over the embedded backend, and clients on real sockets.
+
 mod delivery;
 mod ending;
 mod harness;
 mod jobs;
+mod order;
 mod rules;
+mod size;

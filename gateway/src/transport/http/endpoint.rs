@@ -183,5 +183,5 @@ async fn serve(gate: Arc<Gate>, peer: Peer, opening: Opening, started: Instant) 
         }
     };
     gate.duration.observe(started.elapsed().as_secs_f64());
-    connection::serve(socket, Arc::clone(&gate.node), peer).await;
+    connection::serve(socket, &gate.node, &peer).await;
 }
