@@ -31,7 +31,7 @@ for program in redis-server redis-cli nginx; do
     command -v "$program" >/dev/null || missing="$missing $program"
 done
 [ -z "$missing" ] || fail "not installed:$missing
-Debian, Ubuntu: sudo apt-get install --no-install-recommends redis-server nginx-light
+Debian, Ubuntu: sudo apt-get install --no-install-recommends redis-server nginx
 Fedora:         sudo dnf install redis nginx
 macOS:          brew install redis nginx"
 

@@ -23,7 +23,7 @@ const PROGRAMS: &[Program] = &[
     },
     Program {
         names: &["nginx"],
-        package: "nginx-light",
+        package: "nginx",
         purpose: "the load balancer before two gateways",
     },
     Program {
