@@ -8,6 +8,7 @@ use serde_json::json;
 use tidegate_shared::backend::Backend;
 use tidegate_shared::broker::{Broker, BrokerError, BrokerEvents, Draft, From, Link, Page, Published};
 use tidegate_shared::embedded::Store;
+use tidegate_shared::position::Position;
 use tidegate_shared::topic::Topic;
 use tokio::sync::{Semaphore, watch};
 
@@ -33,6 +34,10 @@ impl Broker for Gated {
         self.inner.read(topic, from, limit).await
     }
 
+    async fn tops(&self, topics: &[Topic]) -> Result<Vec<Option<Position>>, BrokerError> {
+        self.inner.tops(topics).await
+    }
+
     async fn attach(&self, topic: &Topic) -> Result<(), BrokerError> {
         self.inner.attach(topic).await
     }
@@ -54,12 +59,12 @@ fn gated() -> (TestNode, Arc<Gated>) {
     let config = config(|_| {});
     let backend = Store::new(config.namespaces.clone()).open();
     let broker = Arc::new(Gated {
-        inner: backend.broker,
+        inner: backend.broker.clone(),
         gate: Semaphore::new(0),
     });
     let backend = Backend {
         broker: broker.clone(),
-        jobs: backend.jobs,
+        ..backend
     };
     (start_on(&config, backend), broker)
 }
