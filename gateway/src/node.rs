@@ -2,8 +2,10 @@
 //!
 //! What a connection needs of its node is here; sockets and HTTP are not.
 
+mod registration;
+
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use parking_lot::Mutex;
 use prometheus::Registry;
@@ -13,12 +15,15 @@ use tidegate_shared::backend::Backend;
 use tidegate_shared::code::CloseCode;
 use tidegate_shared::config::Config;
 use tidegate_shared::name::{NameError, NodeId};
+use tidegate_shared::nodes::NodeInfo;
 use tokio::sync::Notify;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 use crate::connection;
 use crate::dialect::Goodbye;
 use crate::hub::Hub;
+use registration::Registration;
+
 use crate::outbox::{self, Ending, Outbox, OutboxSet};
 
 /// Clients are told to come back spread over this time for each client, so that they don't come at once.
@@ -38,6 +43,9 @@ pub struct Node {
     /// Told whenever the last connection ends.
     emptied: Notify,
     shutdown: CancellationToken,
+    /// When it started, in milliseconds since 1970.
+    started_at: u64,
+    registration: Registration,
     /// Ends the hub's tasks with the node.
     _tasks: DropGuard,
 }
@@ -82,8 +90,11 @@ impl Node {
             connections: Mutex::default(),
             emptied: Notify::new(),
             shutdown: shutdown.clone(),
+            started_at: now_ms(),
+            registration: Registration::default(),
             _tasks: tasks.drop_guard(),
         });
+        registration::start(&node);
         let leaving = Arc::downgrade(&node);
         tokio::spawn(async move {
             shutdown.cancelled().await;
@@ -108,6 +119,25 @@ impl Node {
             }
             emptied.await;
         }
+    }
+
+    /// What it says of itself.
+    pub(crate) fn info(&self) -> NodeInfo {
+        let (subscriptions, topics) = self.hub.size();
+        NodeInfo {
+            node: self.id.clone(),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            connections: self.connections() as u64,
+            subscriptions,
+            topics,
+            started_at: self.started_at,
+            draining: self.shutdown.is_cancelled(),
+        }
+    }
+
+    /// Takes the node off the list of nodes, for good.
+    pub async fn withdraw(&self) {
+        self.registration.withdraw(self).await;
     }
 
     pub(crate) fn enter(&self, outbox: &Arc<Outbox>) {
@@ -157,6 +187,11 @@ fn node_id(host: &str) -> Result<NodeId, NameError> {
         .collect();
     let random: u32 = rand::rng().random();
     NodeId::parse(&format!("{plain}-{random:08x}"))
+}
+
+fn now_ms() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
 }
 
 fn host_name() -> String {

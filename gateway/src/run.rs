@@ -124,6 +124,7 @@ pub async fn run(
     let client_port = async {
         client_port.await;
         gate.emptied().await;
+        gate.node().withdraw().await;
     };
     let drained = async {
         ending.cancelled().await;

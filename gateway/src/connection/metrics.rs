@@ -13,10 +13,13 @@ const LATENCIES: [f64; 13] = [
 ];
 /// Seconds.
 const DURATIONS: [f64; 8] = [1.0, 10.0, 60.0, 300.0, 900.0, 3_600.0, 14_400.0, 86_400.0];
-const ACTIONS: [&str; 7] = [
+const ACTIONS: [&str; 10] = [
     "subscribe",
     "unsubscribe",
     "publish",
+    "set",
+    "remove",
+    "presence",
     "history",
     "submit",
     "ping",

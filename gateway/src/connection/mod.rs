@@ -12,6 +12,7 @@ pub(crate) mod stream;
 mod tests;
 
 pub(crate) use metrics::Metrics;
+pub(crate) use operation::history;
 
 use std::future::{Future, poll_fn};
 use std::pin::{Pin, pin};

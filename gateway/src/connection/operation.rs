@@ -75,6 +75,13 @@ async fn run(operation: Operation, node: Arc<Node>, outbox: Arc<Outbox>) -> (Tic
                 Err(error) => Reply::Failed(error.into()),
             })
         }
+        Work::Presence { topic } => {
+            let members = node.backend.presence.members(&topic).await;
+            Outcome::Replied(match members {
+                Ok(members) => Reply::Presence { topic, members },
+                Err(error) => Reply::Failed(error.into()),
+            })
+        }
         Work::History { topic, from, limit } => {
             Outcome::Replied(history(&node, &topic, from, limit, outbox.limit() / 2).await)
         }
@@ -123,7 +130,7 @@ fn refused(error: &JobError) -> Failure {
 }
 
 /// At most `budget` bytes of publications, so that one answer does not fill the outbox.
-async fn history(node: &Node, topic: &Topic, from: From, limit: usize, budget: usize) -> Reply {
+pub(crate) async fn history(node: &Node, topic: &Topic, from: From, limit: usize, budget: usize) -> Reply {
     let mut page = match node.backend.broker.read(topic, from, limit).await {
         Ok(page) => page,
         Err(error) => return Reply::Failed(error.into()),

@@ -1,12 +1,13 @@
 //! What clients ask for, whatever they speak.
 
 use std::fmt;
+use std::time::Duration;
 
 use thiserror::Error;
 use tidegate_shared::code::ErrorCode;
 use tidegate_shared::job::Priority;
 use tidegate_shared::json::RawJson;
-use tidegate_shared::name::{IdempotencyKey, JobType, QueueName};
+use tidegate_shared::name::{IdempotencyKey, JobType, QueueName, StateKey};
 use tidegate_shared::position::Since;
 use tidegate_shared::topic::Topic;
 
@@ -33,6 +34,23 @@ pub enum Command {
         data: RawJson,
         key: Option<IdempotencyKey>,
     },
+    /// Gives a key of a state topic a value.
+    Set {
+        topic: Topic,
+        key: StateKey,
+        value: RawJson,
+        /// Absent: what the namespace says.
+        ttl: Option<Duration>,
+    },
+    /// Takes a key of a state topic away.
+    Remove {
+        topic: Topic,
+        key: StateKey,
+    },
+    /// Asks who is present on a topic.
+    Presence {
+        topic: Topic,
+    },
     History {
         topic: Topic,
         since: Option<Since>,
@@ -50,6 +68,9 @@ impl Command {
             Self::Subscribe { .. } => "subscribe",
             Self::Unsubscribe { .. } => "unsubscribe",
             Self::Publish { .. } => "publish",
+            Self::Set { .. } => "set",
+            Self::Remove { .. } => "remove",
+            Self::Presence { .. } => "presence",
             Self::History { .. } => "history",
             Self::Submit(_) => "submit",
             Self::Ping => "ping",

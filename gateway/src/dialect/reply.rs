@@ -5,6 +5,7 @@ use std::sync::Arc;
 use tidegate_shared::code::ErrorCode;
 use tidegate_shared::job::JobRecord;
 use tidegate_shared::position::Position;
+use tidegate_shared::presence::Member;
 use tidegate_shared::publication::{Publication, Snapshot};
 use tidegate_shared::topic::Topic;
 
@@ -24,6 +25,11 @@ pub enum Reply {
     },
     Published {
         position: Option<Position>,
+    },
+    /// Who is present on a topic, first come first.
+    Presence {
+        topic: Topic,
+        members: Vec<Member>,
     },
     History {
         position: Option<Position>,

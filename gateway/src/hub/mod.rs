@@ -82,6 +82,13 @@ impl Hub {
         })
     }
 
+    /// How many subscriptions and topics there are.
+    pub(crate) fn size(&self) -> (u64, u64) {
+        let hub = &self.metrics().hub;
+        let count = |gauge: &prometheus::IntGauge| u64::try_from(gauge.get()).unwrap_or_default();
+        (count(&hub.subscriptions), count(&hub.topics))
+    }
+
     /// Hears the broker and keeps house until `stop`.
     pub(crate) fn start(&self, events: BrokerEvents, stop: CancellationToken) {
         tokio::spawn(events::run(self.clone(), events, stop.clone()));

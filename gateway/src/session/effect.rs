@@ -72,6 +72,10 @@ pub(crate) enum Work {
         topic: Topic,
         draft: Draft,
     },
+    /// Ask who is present.
+    Presence {
+        topic: Topic,
+    },
     History {
         topic: Topic,
         from: From,

@@ -13,6 +13,7 @@ mod submit;
 mod tests;
 
 pub(crate) use effect::{Effect, Operation, Outcome, Ticket, Work};
+pub(crate) use refuse::presence as check_presence;
 
 use std::sync::Arc;
 
@@ -99,6 +100,9 @@ impl Session {
             Command::Subscribe { ref topic, .. }
             | Command::Unsubscribe { ref topic }
             | Command::Publish { ref topic, .. }
+            | Command::Set { ref topic, .. }
+            | Command::Remove { ref topic, .. }
+            | Command::Presence { ref topic }
             | Command::History { ref topic, .. } => {
                 let topic = topic.clone();
                 self.commands += 1;
@@ -245,11 +249,20 @@ impl Session {
                 draft.key = key;
                 Begun::Takes(Work::Publish { topic, draft })
             }
+            Command::Set { key, value, ttl, .. } => {
+                let mut draft = Draft::new(Body::Set { key, value });
+                draft.ttl = ttl;
+                Begun::Takes(Work::Publish { topic, draft })
+            }
+            Command::Remove { key, .. } => {
+                let draft = Draft::new(Body::Remove { key, expired: false });
+                Begun::Takes(Work::Publish { topic, draft })
+            }
+            Command::Presence { .. } => Begun::Takes(Work::Presence { topic }),
             Command::History { since, limit, .. } => Begun::Takes(Work::History {
                 topic,
                 from: since.map_or(From::Newest, From::After),
-                limit: usize::try_from(limit.unwrap_or(HISTORY))
-                    .map_or(READ_LIMIT, |limit| limit.min(READ_LIMIT)),
+                limit: history_limit(limit),
             }),
             // These have no topic, so they never get here.
             Command::Ping | Command::Submit(_) => Begun::Answered(Reply::Pong),
@@ -267,6 +280,11 @@ impl Session {
             format!("a connection may have {limit} subscriptions: unsubscribe from another topic first"),
         ))
     }
+}
+
+/// How many publications a `history` that asks for so many gets at most.
+pub(crate) fn history_limit(asked: Option<u64>) -> usize {
+    usize::try_from(asked.unwrap_or(HISTORY)).map_or(READ_LIMIT, |limit| limit.min(READ_LIMIT))
 }
 
 /// How a command starts.

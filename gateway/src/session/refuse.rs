@@ -12,6 +12,12 @@ pub(super) fn command(config: &Config, topic: &Topic, command: &Command) -> Resu
             publish(topic)?;
             size("data", data.size(), config.namespaces.of(topic).max_data)
         }
+        Command::Set { value, .. } => {
+            publish(topic)?;
+            size("value", value.size(), config.namespaces.of(topic).max_data)
+        }
+        Command::Remove { .. } => publish(topic),
+        Command::Presence { .. } => presence(config, topic),
         Command::Subscribe { .. } | Command::History { .. } => match topic.reserved() {
             Some(Reserved::Nothing) => Err(Failure::new(
                 ErrorCode::UnknownTopic,
@@ -36,6 +42,17 @@ pub(super) fn not_followed(failure: &Failure) -> Failure {
             failure.message
         ),
     )
+}
+
+/// Presence is kept only where the namespace says so.
+pub(crate) fn presence(config: &Config, topic: &Topic) -> Result<(), Failure> {
+    if config.namespaces.of(topic).presence {
+        return Ok(());
+    }
+    Err(Failure::new(
+        ErrorCode::Forbidden,
+        format!("the namespace of topic {topic} keeps no presence: set `presence = true` for it"),
+    ))
 }
 
 fn publish(topic: &Topic) -> Result<(), Failure> {

@@ -8,6 +8,7 @@
 mod access;
 mod admin;
 mod api;
+mod commands;
 mod endpoint;
 mod events;
 mod node;

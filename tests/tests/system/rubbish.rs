@@ -216,7 +216,7 @@ async fn requests_that_are_forbidden_get_their_own_code() -> Result<()> {
                 (json!({ "action": "publish", "topic": "user:me", "data": 1 }), 102),
                 (
                     json!({ "action": "set", "topic": "news", "key": "a", "value": 1 }),
-                    103,
+                    102,
                 ),
                 (
                     json!({ "action": "subscribe", "topic": "other", "presence": true }),

@@ -7,3 +7,4 @@ mod jobs;
 mod order;
 mod rules;
 mod size;
+mod state;

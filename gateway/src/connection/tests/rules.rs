@@ -113,7 +113,7 @@ async fn limits_are_answered_with_their_codes() {
         (json!({"action": "subscribe", "topic": "job:rubbish"}), Some(104)),
         (json!({"action": "history", "topic": "job:rubbish"}), Some(104)),
         (json!({"action": "subscribe", "topic": "a b"}), Some(103)),
-        (json!({"action": "presence", "topic": "a"}), Some(103)),
+        (json!({"action": "presence", "topic": "a"}), Some(102)),
         (json!({"action": "unsubscribe", "topic": "never"}), None),
         (json!({"action": "unsubscribe", "topic": "b"}), None),
         (json!({"action": "subscribe", "topic": "c"}), None),

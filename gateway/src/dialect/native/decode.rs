@@ -2,26 +2,37 @@
 //! looked at. `data` is neither parsed nor copied: it stays a slice of the message.
 
 use std::borrow::Cow;
+use std::time::Duration;
 
 use bytes::Bytes;
 use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 use tidegate_shared::job::Priority;
 use tidegate_shared::json::RawJson;
-use tidegate_shared::name::{IdempotencyKey, JobType, NameError, QueueName};
+use tidegate_shared::name::{IdempotencyKey, JobType, NameError, QueueName, StateKey};
 use tidegate_shared::position::{Epoch, Since, Tag};
 use tidegate_shared::topic::Topic;
 
 use crate::dialect::nearest::nearest;
 use crate::dialect::{Command, DecodeError, JobRequest, Request, RequestId};
 
-const ACTIONS: [&str; 6] = ["subscribe", "unsubscribe", "publish", "history", "submit", "ping"];
+const ACTIONS: [&str; 9] = [
+    "subscribe",
+    "unsubscribe",
+    "publish",
+    "set",
+    "remove",
+    "history",
+    "presence",
+    "submit",
+    "ping",
+];
 /// Actions of the protocol that this version does not have.
-const LATER: [&str; 6] = ["set", "remove", "presence", "call", "cancel", "auth"];
+const LATER: [&str; 3] = ["call", "cancel", "auth"];
 /// Fields of a job that this version does not have.
 const LATER_OF_JOBS: [&str; 3] = ["delay_ms", "timeout_ms", "max_attempts"];
 
-/// Everything a command may have. A field that is `null` counts as absent, but for `data`.
+/// Everything a command may have. A field that is `null` counts as absent, but for `data` and `value`.
 #[derive(Deserialize)]
 struct Envelope<'a> {
     #[serde(borrow)]
@@ -36,6 +47,10 @@ struct Envelope<'a> {
     data: Option<&'a RawValue>,
     #[serde(borrow)]
     key: Option<&'a RawValue>,
+    #[serde(borrow, default, deserialize_with = "even_null")]
+    value: Option<&'a RawValue>,
+    #[serde(borrow)]
+    ttl_ms: Option<&'a RawValue>,
     #[serde(borrow)]
     limit: Option<&'a RawValue>,
     #[serde(borrow)]
@@ -132,6 +147,22 @@ fn command(message: &Bytes, envelope: &Envelope<'_>) -> Checked<Command> {
                 .map(|raw| name("key", raw, IdempotencyKey::parse))
                 .transpose()?,
         }),
+        "set" => Ok(Command::Set {
+            topic: topic(envelope)?,
+            key: state_key(envelope)?,
+            value: data(message, "value", envelope.value)?,
+            ttl: envelope
+                .ttl_ms
+                .map(|raw| number("ttl_ms", raw).map(Duration::from_millis))
+                .transpose()?,
+        }),
+        "remove" => Ok(Command::Remove {
+            topic: topic(envelope)?,
+            key: state_key(envelope)?,
+        }),
+        "presence" => Ok(Command::Presence {
+            topic: topic(envelope)?,
+        }),
         "history" => Ok(Command::History {
             topic: topic(envelope)?,
             since: envelope.since.map(since).transpose()?,
@@ -222,6 +253,11 @@ fn id(raw: Option<&RawValue>) -> Result<Option<RequestId>, String> {
 fn topic(envelope: &Envelope<'_>) -> Checked<Topic> {
     let raw = envelope.topic.ok_or_else(|| missing("topic"))?;
     name("topic", raw, Topic::parse)
+}
+
+fn state_key(envelope: &Envelope<'_>) -> Checked<StateKey> {
+    let raw = envelope.key.ok_or_else(|| missing("key"))?;
+    name("key", raw, StateKey::parse)
 }
 
 fn since(raw: &RawValue) -> Checked<Since> {

@@ -12,6 +12,7 @@ pub(super) fn reply(id: Option<&RequestId>, reply: &Reply, out: &mut Vec<u8>) {
         Reply::Subscribed { .. } => "subscribed",
         Reply::Unsubscribed { .. } => "unsubscribed",
         Reply::Published { .. } => "published",
+        Reply::Presence { .. } => "presence",
         Reply::History { .. } => "history",
         Reply::Submitted { .. } => "submitted",
         Reply::Pong => "pong",
@@ -37,6 +38,10 @@ pub(super) fn reply(id: Option<&RequestId>, reply: &Reply, out: &mut Vec<u8>) {
         }
         Reply::Unsubscribed { topic } => object.text("topic", topic.as_str()),
         Reply::Published { position } => write_position(&mut object, position.as_ref()),
+        Reply::Presence { topic, members } => {
+            object.text("topic", topic.as_str());
+            object.value("members", members);
+        }
         Reply::History {
             position,
             publications,

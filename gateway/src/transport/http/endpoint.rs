@@ -114,6 +114,10 @@ impl Gate {
         ))
     }
 
+    pub(crate) fn node(&self) -> &Node {
+        &self.node
+    }
+
     pub(crate) fn config(&self) -> &Config {
         &self.node.config
     }

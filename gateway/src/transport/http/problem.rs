@@ -35,6 +35,15 @@ struct Document<'a> {
     temporary: bool,
 }
 
+/// Why a part of a request failed, as the native dialect's `error` says it.
+#[derive(Debug, Serialize)]
+pub(crate) struct Fault {
+    code: u16,
+    name: &'static str,
+    message: String,
+    temporary: bool,
+}
+
 impl Problem {
     pub fn new(code: ErrorCode, detail: impl Into<String>) -> Self {
         let header = match code {
@@ -81,6 +90,16 @@ impl Problem {
             ErrorCode::NotFound,
             "there is nothing at this path; the API is described at /api/openapi.json",
         )
+    }
+
+    /// The same inside an answer that has other parts.
+    pub(crate) fn fault(&self) -> Fault {
+        Fault {
+            code: self.code.number(),
+            name: self.code.name(),
+            message: self.detail.clone(),
+            temporary: self.code.is_temporary(),
+        }
     }
 
     pub fn code(&self) -> ErrorCode {

@@ -1,10 +1,17 @@
 //! `/api`: what backends do over HTTP. Every answer is JSON; every request but the description's
 //! passes [`Access`] first, so that without a key nothing can be learnt, not even which paths exist.
 
+mod batch;
+mod broadcast;
+mod command;
+mod history;
+mod info;
 mod jobs;
 pub(super) mod missing;
 mod openapi;
+mod presence;
 mod publish;
+mod state;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,15 +22,20 @@ use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodRouter, any_service, get, post};
+use serde::de::DeserializeOwned;
 use tidegate_shared::backend::Backend;
 use tidegate_shared::code::ErrorCode;
 
 use super::access::{self, Access};
 use super::body::BodyLimits;
 use super::{Gate, Problem, headers};
+use command::Command;
 
 /// What a request may take in all, on top of reading its body.
 const WORK_TIME: Duration = Duration::from_secs(15);
+
+/// What a batch may have in all.
+const LARGE_BODY: usize = 4 << 20;
 
 /// What the handlers work with.
 #[derive(Debug)]
@@ -32,6 +44,8 @@ pub(crate) struct Api {
     backend: Backend,
     access: Access,
     body: BodyLimits,
+    /// For requests that carry more than one payload.
+    large_body: BodyLimits,
     work_time: Duration,
     /// Largest `data` of a job.
     job_data: usize,
@@ -46,6 +60,7 @@ impl Api {
             backend: gate.backend().clone(),
             access: Access::new(config.auth.api_keys.clone(), open_on_loopback),
             body: BodyLimits::new(data, reading),
+            large_body: BodyLimits::new(data.max(LARGE_BODY), reading),
             work_time: reading + WORK_TIME,
             job_data: config.limits.data,
             gate,
@@ -54,13 +69,25 @@ impl Api {
 }
 
 /// Every route with its path as `openapi.json` spells it.
-fn routes() -> [(&'static str, MethodRouter<Arc<Api>>); 4] {
+fn routes() -> [(&'static str, MethodRouter<Arc<Api>>); 11] {
     [
-        ("/api/publish", post(publish::publish)),
+        ("/api/publish", of(Command::Publish)),
+        ("/api/broadcast", of(Command::Broadcast)),
+        ("/api/history", of(Command::History)),
+        ("/api/set", of(Command::Set)),
+        ("/api/remove", of(Command::Remove)),
+        ("/api/presence", of(Command::Presence)),
+        ("/api/info", get(info::info)),
+        ("/api/batch", post(batch::batch)),
         ("/api/jobs", post(jobs::submit)),
         ("/api/jobs/{id}", get(jobs::get)),
         ("/api/jobs/{id}/events", get(jobs::events)),
     ]
+}
+
+/// A path for one kind of command.
+fn of<T: DeserializeOwned + Send + 'static>(kind: fn(T) -> Command) -> MethodRouter<Arc<Api>> {
+    post(move |state, request| command::handle(state, kind, request))
 }
 
 pub(crate) fn router(api: Arc<Api>) -> Router {

@@ -1,0 +1,75 @@
+//! What the API does, one command for each path that takes one, so that `/api/batch` does the very same.
+
+use std::sync::Arc;
+
+use axum::extract::{Request, State};
+use axum::http::StatusCode;
+use axum::response::Response;
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use tidegate_shared::json::RawJson;
+
+use super::broadcast::Broadcast;
+use super::history::History;
+use super::presence::Presence;
+use super::publish::Publish;
+use super::state::{Remove, Set};
+use super::{Api, answer};
+use crate::transport::http::{Problem, body};
+
+/// As a batch spells it: `{"publish": {...}}`.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Command {
+    Publish(Publish),
+    Broadcast(Broadcast),
+    History(History),
+    Set(Set),
+    Remove(Remove),
+    Presence(Presence),
+}
+
+impl Command {
+    /// Its name in a batch.
+    pub(super) fn name(&self) -> &'static str {
+        match self {
+            Self::Publish(_) => "publish",
+            Self::Broadcast(_) => "broadcast",
+            Self::History(_) => "history",
+            Self::Set(_) => "set",
+            Self::Remove(_) => "remove",
+            Self::Presence(_) => "presence",
+        }
+    }
+
+    /// The document that answers it.
+    pub(super) async fn run(self, api: &Api) -> Result<RawJson, Problem> {
+        match self {
+            Self::Publish(command) => document(&command.run(api).await?),
+            Self::Broadcast(command) => document(&command.run(api).await?),
+            Self::History(command) => document(&command.run(api).await?),
+            Self::Set(command) => document(&command.run(api).await?),
+            Self::Remove(command) => document(&command.run(api).await?),
+            Self::Presence(command) => document(&command.run(api).await?),
+        }
+    }
+}
+
+/// A path that takes one kind of command.
+pub(super) async fn handle<T: DeserializeOwned>(
+    State(api): State<Arc<Api>>,
+    command: fn(T) -> Command,
+    request: Request,
+) -> Result<Response, Problem> {
+    let command = command(body::read(request, api.body).await?);
+    answer(StatusCode::OK, &command.run(&api).await?)
+}
+
+pub(super) fn document<T: serde::Serialize>(value: &T) -> Result<RawJson, Problem> {
+    RawJson::of(value).map_err(|error| {
+        Problem::new(
+            tidegate_shared::code::ErrorCode::Internal,
+            format!("the answer cannot be written: {error}"),
+        )
+    })
+}
