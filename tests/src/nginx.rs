@@ -84,7 +84,11 @@ http {{
 {servers}    }}
     server {{
         listen 127.0.0.1:{port};
-{page}        location / {{
+{page}        # As nginx is installed: buffered, HTTP/1.0 to the gateways, 60 s without a byte.
+        location /events {{
+            proxy_pass http://gateways;
+        }}
+        location / {{
             proxy_pass http://gateways;
             proxy_http_version 1.1;
             proxy_set_header Host $http_host;

@@ -4,6 +4,7 @@
 
 mod backup;
 mod configuration;
+mod events;
 mod example;
 mod fanout;
 mod kills;
