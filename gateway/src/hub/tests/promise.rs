@@ -60,6 +60,21 @@ fn step() -> impl Strategy<Value = Step> {
     ]
 }
 
+/// Nothing is lost below: then nothing but what arrives may be needed to bring everybody to the top.
+fn harmless_step() -> impl Strategy<Value = Step> {
+    let client = 0..CLIENTS;
+    prop_oneof![
+        6 => Just(Step::Publish { lost: false }),
+        1 => (1..12_u8).prop_map(Step::Burst),
+        1 => Just(Step::Gap),
+        5 => (client.clone(), any::<bool>()).prop_map(|(client, resume)| Step::Join { client, resume }),
+        1 => client.clone().prop_map(Step::Abort),
+        4 => client.prop_map(Step::Leave),
+        1 => Just(Step::Sweep),
+        8 => (1..6_u8).prop_map(Step::Turns),
+    ]
+}
+
 enum Client {
     Away(Option<Auditor>),
     Joining(Auditor, JoinHandle<Result<(), Failure>>),
@@ -187,9 +202,14 @@ impl World {
     }
 
     /// Service is back: everybody must come to the top.
-    async fn calm_down(&mut self) {
+    async fn recover(&mut self) {
         self.broker.state.lock().fails = false;
         self.broker.say(BrokerEvent::Up);
+        self.calm_down().await;
+    }
+
+    /// Everything under way has come to its end: everybody must be at the top.
+    async fn calm_down(&mut self) {
         for _ in 0..50 {
             turns(100).await;
             self.hub.retry_repairs();
@@ -248,7 +268,7 @@ async fn turns(count: u32) {
     }
 }
 
-fn run(steps: Vec<Step>, delays: Vec<u8>) {
+fn run(steps: Vec<Step>, delays: Vec<u8>, is_harmless: bool) {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .build()
         .expect("a runtime");
@@ -257,7 +277,11 @@ fn run(steps: Vec<Step>, delays: Vec<u8>) {
         for step in steps {
             world.take(step).await;
         }
-        world.calm_down().await;
+        if is_harmless {
+            world.calm_down().await;
+        } else {
+            world.recover().await;
+        }
         world.end().await;
     });
 }
@@ -270,6 +294,14 @@ proptest! {
         steps in proptest::collection::vec(step(), 1..120),
         delays in proptest::collection::vec(0..6_u8, 0..12),
     ) {
-        run(steps, delays);
+        run(steps, delays, false);
+    }
+
+    #[test]
+    fn who_comes_while_others_leave_misses_nothing(
+        steps in proptest::collection::vec(harmless_step(), 1..80),
+        delays in proptest::collection::vec(0..6_u8, 0..12),
+    ) {
+        run(steps, delays, true);
     }
 }
