@@ -38,7 +38,7 @@ pub const ANNOUNCE_EVERY: Duration = Duration::from_secs(10);
 /// Most bytes of one message.
 pub const MESSAGE_LIMIT: usize = 64 * 1024;
 /// Most nodes that are listed.
-pub const NODE_LIMIT: usize = 4_096;
+pub const NODE_LIMIT: usize = 1_024;
 
 /// One gateway node as `/api/info` lists it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use fred::interfaces::PubsubInterface;
+use fred::interfaces::{HashesInterface, PubsubInterface};
 use fred::types::Value;
+use futures_util::future::try_join_all;
 use parking_lot::Mutex;
 use tokio::sync::watch;
 
@@ -18,9 +19,9 @@ use super::metrics::Trouble;
 use super::page;
 use super::routes::Route;
 use super::scripts::Script;
+use super::states::States;
 use crate::broker::{
-    Broker, BrokerError, BrokerEvents, Draft, From, KEY_TTL, Link, Lost, Page, Published, READ_LIMIT,
-    TOPIC_TTL,
+    Broker, BrokerError, BrokerEvents, Draft, From, KEY_TTL, Link, Lost, Page, Published, TOPIC_TTL, rule,
 };
 use crate::name::EventName;
 use crate::namespace::{Namespace, Namespaces, TopicKind};
@@ -31,6 +32,7 @@ use crate::topic::{Reserved, Topic};
 pub(super) struct RedisBroker {
     pub(super) commands: Arc<Commands>,
     pub(super) hearing: Hearing,
+    pub(super) states: States,
     pub(super) keys: Keys,
     pub(super) namespaces: Namespaces,
     pub(super) events: Mutex<Option<BrokerEvents>>,
@@ -39,7 +41,7 @@ pub(super) struct RedisBroker {
 
 /// The first arguments of every script that appends, see `topic.lua`.
 pub(super) fn log_arguments(namespace: &Namespace) -> Vec<Value> {
-    let size = i64::from(namespace.log_size);
+    let size = i64::from(namespace.log_length());
     // Expiry is renewed once in a period of about a sixteenth of its length or less, a power of ten.
     let cut = (namespace.log_ttl.as_millis() / 16).checked_ilog10().unwrap_or(0);
     let period = Duration::from_millis(10_u64.saturating_pow(cut));
@@ -54,6 +56,8 @@ pub(super) fn log_arguments(namespace: &Namespace) -> Vec<Value> {
     ]
 }
 
+/// Topics whose tops are asked for at once.
+const BATCH: usize = 512;
 /// Most entries a log may be over its size before it is trimmed.
 const SLACK: i64 = 64;
 
@@ -112,33 +116,18 @@ impl RedisBroker {
 
     async fn read_once(&self, topic: &Topic, from: From, limit: usize) -> Result<page::Read, BrokerError> {
         let namespace = self.namespaces.of(topic);
+        if namespace.kind == TopicKind::State {
+            return self.states.read(topic, from, limit).await;
+        }
         let keys = self.keys.topic(topic);
-        let (mode, epoch, offset, tag) = match from {
-            From::Now => ("now", String::new(), 0, String::new()),
-            From::Newest => ("newest", String::new(), 0, String::new()),
-            From::After(since) => (
-                "after",
-                since.epoch.to_string(),
-                since.offset,
-                since.tag.map_or_else(|| "*".to_owned(), |tag| tag.to_string()),
-            ),
-        };
         // A job's numbering lives as long as the job, whoever reads it.
         let keep = match keys.record {
             Some(_) => Value::Integer(0),
             None => milliseconds(TOPIC_TTL.max(namespace.log_ttl)),
         };
-        let limit = i64::try_from(limit.min(READ_LIMIT)).unwrap_or_default();
-        let arguments = vec![
-            text(mode),
-            Value::Integer(limit),
-            Value::Integer(namespace.log_size.into()),
-            keep,
-            text(Epoch::random().as_str()),
-            text(&epoch),
-            text(&offset.to_string()),
-            text(&tag),
-        ];
+        let [mode, limit, size, epoch, offset, tag] = page::arguments(from, limit, namespace.log_length());
+        let candidate = text(Epoch::random().as_str());
+        let arguments = vec![mode, limit, size, keep, candidate, epoch, offset, tag];
         let mut names = vec![keys.log(), keys.meta()];
         names.extend(keys.record);
         let answer = self
@@ -152,26 +141,16 @@ impl RedisBroker {
 #[async_trait]
 impl Broker for RedisBroker {
     async fn publish(&self, topic: &Topic, draft: Draft) -> Result<Published, BrokerError> {
-        if matches!(topic.namespace(), "job" | "jobs") {
-            return Err(BrokerError::Forbidden(format!(
-                "only the job queue publishes to {topic}"
-            )));
-        }
-        if topic.reserved() == Some(Reserved::Nothing) {
-            return Err(BrokerError::UnknownTopic(topic.clone()));
+        let namespace = self.namespaces.of(topic);
+        rule::check(topic, namespace, &draft)?;
+        if namespace.kind == TopicKind::State {
+            return self.states.publish(topic, &draft).await;
         }
         let Body::Message { data, event } = &draft.body else {
-            return Err(BrokerError::Forbidden(
-                "only messages can be published".to_owned(),
+            return Err(BrokerError::Internal(
+                "what passed the check is no message".to_owned(),
             ));
         };
-        let namespace = self.namespaces.of(topic);
-        if data.size() > namespace.max_data {
-            return Err(BrokerError::TooLarge {
-                size: data.size(),
-                limit: namespace.max_data,
-            });
-        }
         let keys = self.keys.topic(topic);
         if namespace.kind == TopicKind::Bare {
             let message = data.as_bytes().clone();
@@ -234,8 +213,12 @@ impl Broker for RedisBroker {
         Ok(read.page)
     }
 
-    async fn tops(&self, _: &[Topic]) -> Result<Vec<Option<Position>>, BrokerError> {
-        Err(super::absent::absent())
+    async fn tops(&self, topics: &[Topic]) -> Result<Vec<Option<Position>>, BrokerError> {
+        let mut tops = Vec::with_capacity(topics.len());
+        for batch in topics.chunks(BATCH) {
+            tops.extend(try_join_all(batch.iter().map(|topic| self.top(topic))).await?);
+        }
+        Ok(tops)
     }
 
     async fn attach(&self, topic: &Topic) -> Result<(), BrokerError> {
@@ -258,6 +241,30 @@ impl Broker for RedisBroker {
 }
 
 impl RedisBroker {
+    async fn top(&self, topic: &Topic) -> Result<Option<Position>, BrokerError> {
+        if topic.reserved() == Some(Reserved::Nothing) || !self.namespaces.of(topic).has_log() {
+            return Ok(None);
+        }
+        let keys = self.keys.topic(topic);
+        let meta = keys.meta();
+        let fields = ["epoch", "top", "tag"].map(str::to_owned).to_vec();
+        let parts: Vec<Option<String>> = self
+            .commands
+            .call("hmget", &keys.tag, async move |client| {
+                client.hmget(meta, fields).await
+            })
+            .await?;
+        let Ok([Some(epoch), Some(offset), tag]) = <[Option<String>; 3]>::try_from(parts) else {
+            return Ok(None);
+        };
+        // What others wrote there is no numbering.
+        Ok(offset.parse().ok().map(|offset| Position {
+            epoch: Epoch::from_wire(&epoch),
+            offset,
+            tag: Tag::from_wire(&tag.unwrap_or_default()),
+        }))
+    }
+
     fn channel(&self, topic: &Topic) -> (String, Route) {
         let namespace = self.namespaces.of(topic);
         let bare = (namespace.kind == TopicKind::Bare).then_some(namespace.max_data);
@@ -269,6 +276,7 @@ impl RedisBroker {
         let route = Route {
             topic: topic.clone(),
             bare,
+            state: namespace.kind == TopicKind::State,
         };
         (channel, route)
     }

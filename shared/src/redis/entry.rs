@@ -4,8 +4,10 @@
 //! 1 <kind> <epoch> <offset> <tag> <previous tag> <time> <exclude> <name>\n<data>
 //! ```
 //!
-//! `kind` is `m` message, `s` set, `r` remove, `x` remove by expiry, `j` job; `name` is the message's
-//! event or the map's key. What is absent is empty; without a log so are the four parts of the place.
+//! `kind` is `m` message, `s` set, `r` remove, `x` remove by expiry, `j` job, `i` join, `o` leave; `name`
+//! is the message's event or the map's key. Behind the name of a set stands a space and for how many
+//! milliseconds the key lives, if not for ever. What is absent is empty; without a log so are the four
+//! parts of the place. A removal has the data `null`.
 //! Names contain no white space, so the parts can't be confused. `topic.lua` writes the same header.
 //!
 //! Private to this backend. Never panics: what it can't read is no publication.
@@ -15,12 +17,15 @@ use bytes::{BufMut, Bytes, BytesMut};
 use crate::json::RawJson;
 use crate::name::{EventName, SessionId, StateKey};
 use crate::position::{Epoch, Offset, Position, Tag};
+use crate::presence::Member;
 use crate::publication::{Body, Place, Publication};
 use crate::topic::Topic;
 
 /// No header is longer: names have at most 255 bytes, numbers 20, the rest less than 100.
 const HEADER_LIMIT: usize = 512;
 const PARTS: usize = 9;
+/// With how long a key lives.
+const PARTS_OF_SET: usize = 10;
 
 /// What comes after the time: `exclude name\ndata`. Scripts put the rest before it.
 pub(super) fn tail(exclude: Option<SessionId>, name: &str, data: &[u8]) -> Bytes {
@@ -45,27 +50,53 @@ pub(super) fn unplaced(time_ms: u64, tail: &[u8]) -> Bytes {
     bytes.freeze()
 }
 
+/// The tail of a set key that lives for so many milliseconds; 0: for ever.
+pub(super) fn tail_of_set(exclude: Option<SessionId>, key: &StateKey, ttl_ms: i64, value: &[u8]) -> Bytes {
+    if ttl_ms == 0 {
+        tail(exclude, key.as_str(), value)
+    } else {
+        tail(exclude, &format!("{key} {ttl_ms}"), value)
+    }
+}
+
 /// Reads an entry; its data shares the bytes. `None` if it was not written by this backend.
 pub(super) fn decode(topic: &Topic, entry: &Bytes) -> Option<Publication> {
+    read(topic, entry).ok().map(|(publication, _)| publication)
+}
+
+/// The same, and when the key ends that it sets, in milliseconds since 1970 by Redis's clock.
+pub(super) fn decode_with_end(topic: &Topic, entry: &Bytes) -> Option<(Publication, Option<u64>)> {
     read(topic, entry).ok()
 }
 
 /// Not of our making.
 struct Rubbish;
 
-fn read(topic: &Topic, entry: &Bytes) -> Result<Publication, Rubbish> {
+fn read(topic: &Topic, entry: &Bytes) -> Result<(Publication, Option<u64>), Rubbish> {
     let window = &entry[..entry.len().min(HEADER_LIMIT)];
     let end = window.iter().position(|&byte| byte == b'\n').ok_or(Rubbish)?;
     let header = std::str::from_utf8(&window[..end]).map_err(|_| Rubbish)?;
-    let mut parts = [""; PARTS];
+    let mut parts = [""; PARTS_OF_SET];
     let mut count = 0;
     for part in header.split(' ') {
         *parts.get_mut(count).ok_or(Rubbish)? = part;
         count += 1;
     }
-    let [version, kind, epoch, offset, tag, previous, time, exclude, name] = parts;
+    let [
+        version,
+        kind,
+        epoch,
+        offset,
+        tag,
+        previous,
+        time,
+        exclude,
+        name,
+        ttl,
+    ] = parts;
+    let is_whole = count == PARTS || (count == PARTS_OF_SET && kind == "s");
     let data = entry.slice(end + 1..);
-    if count != PARTS || version != "1" || data.is_empty() || std::str::from_utf8(&data).is_err() {
+    if !is_whole || version != "1" || data.is_empty() || std::str::from_utf8(&data).is_err() {
         return Err(Rubbish);
     }
     let data = RawJson::trusted(data);
@@ -84,15 +115,31 @@ fn read(topic: &Topic, entry: &Bytes) -> Result<Publication, Rubbish> {
             expired: kind == "x",
         },
         "j" => Body::Job { record: data },
+        "i" => Body::Join {
+            member: member(&data)?,
+        },
+        "o" => Body::Leave {
+            member: member(&data)?,
+        },
         _ => return Err(Rubbish),
     };
-    Ok(Publication {
+    let time_ms = number(time)?;
+    let end = match count {
+        PARTS_OF_SET => Some(time_ms.saturating_add(number(ttl)?)),
+        _ => None,
+    };
+    let publication = Publication {
         topic: topic.clone(),
         place: place(epoch, offset, tag, previous)?,
-        time_ms: number(time)?,
+        time_ms,
         body,
         exclude: optional(exclude, SessionId::parse)?,
-    })
+    };
+    Ok((publication, end))
+}
+
+fn member(data: &RawJson) -> Result<Member, Rubbish> {
+    serde_json::from_str(data.as_str()).map_err(|_| Rubbish)
 }
 
 fn place(epoch: &str, offset: &str, tag: &str, previous: &str) -> Result<Option<Place>, Rubbish> {
@@ -234,7 +281,30 @@ mod tests {
         assert_eq!(body("x", "k"), Some(Body::Remove { key, expired: true }));
         assert_eq!(body("j", ""), Some(Body::Job { record: one }));
         assert_eq!(body("s", ""), None, "a key is never empty");
+        for name in ["k 5 6", "k x", "k -1", "k "] {
+            assert_eq!(body("s", name), None, "{name:?}");
+        }
+        assert_eq!(body("m", "k 5"), None, "only keys have a time to live");
+        assert_eq!(body("i", ""), None, "1 is no member");
         assert_eq!(body("?", ""), None);
+    }
+
+    #[test]
+    fn an_entry_says_when_its_key_ends() {
+        let key = StateKey::parse("k").expect("valid");
+        let place = Place {
+            position: Position {
+                epoch: Epoch::random(),
+                offset: 1,
+                tag: Tag::random(),
+            },
+            previous: Tag::NONE,
+        };
+        for (ttl, end) in [(0, None), (5_000, Some(6_000))] {
+            let tail = tail_of_set(Some(SessionId::new()), &key, ttl, b"1");
+            let read = decode_with_end(&topic(), &placed("s", &place, 1_000, &tail));
+            assert_eq!(read.expect("an entry").1, end);
+        }
     }
 
     #[test]

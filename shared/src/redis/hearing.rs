@@ -112,6 +112,7 @@ impl Task {
                 () = refuse_all(&mut self.requests, &self.commands, &self.routes) => return,
             };
             self.commands.link.set(Part::Hearing, true);
+            self.routes.ends.suspect(None);
             self.routes.outlet.send(BrokerEvent::Up);
             tokio::select! {
                 () = shutdown.cancelled() => {}

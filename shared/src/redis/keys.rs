@@ -42,6 +42,31 @@ impl TopicKeys {
         format!("{}:ch", self.base)
     }
 
+    /// The map of a state topic.
+    pub(super) fn state(&self) -> String {
+        format!("{}:state", self.base)
+    }
+
+    /// When its keys end.
+    pub(super) fn ends(&self) -> String {
+        format!("{}:ends", self.base)
+    }
+
+    /// Log, meta, channel, map and ends: the first keys of every script on a state topic.
+    pub(super) fn of_state(&self) -> Vec<String> {
+        vec![self.log(), self.meta(), self.channel(), self.state(), self.ends()]
+    }
+
+    /// The leases of the nodes whose sessions are present.
+    pub(super) fn presence(&self) -> String {
+        format!("{}:presence", self.base)
+    }
+
+    /// The sessions of one node; `presence.lua` builds it too.
+    pub(super) fn sessions(&self, node: &str) -> String {
+        format!("{}:presence:{node}", self.base)
+    }
+
     pub(super) fn idempotency(&self, key: &IdempotencyKey) -> String {
         format!("{}:key:{key}", self.base)
     }
@@ -158,6 +183,21 @@ impl Keys {
         format!("{BARE}{topic}")
     }
 
+    /// What all nodes have in common; picks the slot.
+    pub(super) const NODES: &str = "nodes";
+
+    /// The list of nodes, and when its entries end.
+    pub(super) fn nodes(&self) -> Vec<String> {
+        ["info", "ends"]
+            .map(|part| format!("{}:{{{}}}:{part}", self.prefix, Self::NODES))
+            .into()
+    }
+
+    /// The channel on which every node hears what all are told.
+    pub(super) fn control(&self) -> String {
+        format!("{}:{{{}}}:ch", self.prefix, Self::NODES)
+    }
+
     /// The channel on which a node hears itself.
     pub(super) fn probe(&self, node: &str) -> String {
         format!("{}:{{n:{node}}}:probe", self.prefix)
@@ -178,6 +218,11 @@ mod tests {
         assert_eq!(keys.log(), "tg:{t:chat:a}:log");
         assert_eq!(keys.meta(), "tg:{t:chat:a}:meta");
         assert_eq!(keys.channel(), "tg:{t:chat:a}:ch");
+        assert_eq!(
+            keys.of_state()[3..],
+            ["tg:{t:chat:a}:state", "tg:{t:chat:a}:ends"]
+        );
+        assert_eq!(keys.sessions("n"), keys.presence() + ":n");
         assert_eq!(
             keys.idempotency(&IdempotencyKey::parse("k").expect("valid")),
             "tg:{t:chat:a}:key:k"

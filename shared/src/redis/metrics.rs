@@ -5,7 +5,16 @@ use prometheus::{Gauge, HistogramOpts, HistogramVec, IntCounterVec, Opts, Regist
 use super::scripts::Script;
 
 /// Commands that are no scripts.
-const COMMANDS: [&str; 5] = ["spublish", "publish", "ssubscribe", "exists", "lpush"];
+const COMMANDS: [&str; 8] = [
+    "spublish",
+    "publish",
+    "ssubscribe",
+    "exists",
+    "lpush",
+    "hmget",
+    "hscan",
+    "hvals",
+];
 
 /// What went wrong with Redis, as the label `kind`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -4,24 +4,28 @@
 //! * [`Commands`] and [`Hearing`] hold the connections, each made anew by a loop of its own when lost.
 //! * `lua/` has one script for each transition; `keys.rs` names every key, `entry.rs` writes and reads
 //!   the entries of a log.
-//! * [`broker`] and [`queue`] are the two traits on top of these.
+//! * [`broker`], [`queue`], [`presence`] and [`nodes`] are the traits on top of these; [`states`] is the
+//!   broker's part for state topics, and [`Ends`] has their keys ended.
 
-mod absent;
 mod address;
 mod broker;
 mod check;
 mod commands;
+mod ends;
 mod entry;
 mod hearing;
 mod keys;
 mod link;
 mod metrics;
+mod nodes;
 mod outlet;
 mod page;
+mod presence;
 mod queue;
 mod reports;
 mod routes;
 mod scripts;
+mod states;
 mod subscriber;
 mod unit;
 mod wake;
@@ -33,11 +37,13 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 
 use self::address::Address;
 use self::commands::Commands;
+use self::ends::Ends;
 use self::hearing::Hearing;
 use self::keys::Keys;
 use self::outlet::Outlet;
 use self::queue::RedisQueue;
 use self::routes::Routes;
+use self::states::States;
 use self::wake::Wakers;
 use crate::backend::Backend;
 use crate::broker::BrokerEvents;
@@ -70,7 +76,15 @@ pub fn open(
 
     let (sender, events) = BrokerEvents::channel();
     let outlet = Outlet::new(sender, metrics.clone());
-    let routes = Arc::new(Routes::new(outlet, commands.clone()));
+    let states = States {
+        commands: commands.clone(),
+        keys: keys.clone(),
+        namespaces: namespaces.clone(),
+    };
+    let ends = Arc::new(Ends::default());
+    let ending = (ends.clone(), states.clone(), shutdown.clone());
+    tokio::spawn(async move { ending.0.run(ending.1, ending.2).await });
+    let routes = Arc::new(Routes::new(outlet, ends, keys.control(), commands.clone()));
     let node = uuid::Uuid::new_v4().simple().to_string();
     let hearing = Hearing::start(
         address.clone(),
@@ -85,9 +99,22 @@ pub fn open(
         broker: Arc::new(broker::RedisBroker {
             commands: commands.clone(),
             hearing,
+            states,
             keys: keys.clone(),
             namespaces: namespaces.clone(),
             events: Mutex::new(Some(events)),
+            _closer: closer.clone(),
+        }),
+        presence: Arc::new(presence::RedisPresence {
+            commands: commands.clone(),
+            keys: keys.clone(),
+            namespaces: namespaces.clone(),
+            node,
+            _closer: closer.clone(),
+        }),
+        nodes: Arc::new(nodes::RedisNodes {
+            commands: commands.clone(),
+            keys: keys.clone(),
             _closer: closer.clone(),
         }),
         jobs: Arc::new(RedisQueue::new(
@@ -97,10 +124,8 @@ pub fn open(
             namespaces.clone(),
             closer,
         )),
-        presence: Arc::new(absent::Absent),
-        nodes: Arc::new(absent::Absent),
     })
 }
 
-/// Ends the background tasks when both halves of the backend are gone.
+/// Ends the background tasks when all parts of the backend are gone.
 type Closer = Arc<DropGuard>;

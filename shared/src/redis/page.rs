@@ -1,13 +1,15 @@
-//! What the script `read` answers, made into a page.
+//! What the scripts `read` and `view` are asked and answer.
 
 use std::sync::Arc;
 
 use fred::types::Value;
 
+use super::broker::text as bytes;
 use super::commands::CallError;
 use super::entry;
-use crate::broker::{From, Lost, Page};
+use crate::broker::{From, Lost, Page, READ_LIMIT};
 use crate::json::RawJson;
+use crate::name::StateKey;
 use crate::position::{Epoch, Position, Tag};
 use crate::publication::{Publication, Snapshot};
 use crate::topic::Topic;
@@ -16,9 +18,35 @@ use crate::topic::Topic;
 pub(super) struct Read {
     pub(super) page: Page,
     pub(super) rubbish: bool,
+    /// The snapshot is a map too large to be in the answer.
+    pub(super) large_map: bool,
 }
 
-/// `None` if the script found no such job.
+/// The arguments that say which part: mode, limit, size of the log, then epoch, offset and tag of the
+/// position.
+pub(super) fn arguments(from: From, limit: usize, size: u32) -> [Value; 6] {
+    let (mode, epoch, offset, tag) = match from {
+        From::Now => ("now", String::new(), 0, String::new()),
+        From::Newest => ("newest", String::new(), 0, String::new()),
+        From::After(since) => (
+            "after",
+            since.epoch.to_string(),
+            since.offset,
+            since.tag.map_or_else(|| "*".to_owned(), |tag| tag.to_string()),
+        ),
+    };
+    let limit = i64::try_from(limit.min(READ_LIMIT)).unwrap_or_default();
+    [
+        bytes(mode),
+        Value::Integer(limit),
+        Value::Integer(size.into()),
+        bytes(&epoch),
+        bytes(&offset.to_string()),
+        bytes(&tag),
+    ]
+}
+
+/// `None` if the script found no such job, or has to be run again.
 pub(super) fn parse(topic: &Topic, from: From, answer: Value) -> Result<Option<Read>, CallError> {
     if answer.is_null() {
         return Ok(None);
@@ -40,10 +68,17 @@ pub(super) fn parse(topic: &Topic, from: From, answer: Value) -> Result<Option<R
         "fork" => Some(Lost::Fork),
         _ => Some(Lost::Trimmed),
     };
-    let snapshot = snapshot
-        .into_bytes()
-        .filter(|record| !record.is_empty())
-        .map(|record| Snapshot::Job(RawJson::trusted(record)));
+    let large_map = snapshot.is_integer();
+    let snapshot = if large_map {
+        None
+    } else if snapshot.is_array() || snapshot.is_map() {
+        let mut map: Vec<_> = pairs(snapshot).collect();
+        map.sort_unstable_by(|(one, _), (other, _)| one.cmp(other));
+        Some(Snapshot::State(map))
+    } else {
+        let record = snapshot.into_bytes().filter(|record| !record.is_empty());
+        record.map(|record| Snapshot::Job(RawJson::trusted(record)))
+    };
     let entries = entries.into_array();
     let found = entries.len();
     let mut publications: Vec<Arc<Publication>> = Vec::with_capacity(found);
@@ -72,6 +107,7 @@ pub(super) fn parse(topic: &Topic, from: From, answer: Value) -> Result<Option<R
     }
     Ok(Some(Read {
         rubbish: publications.len() < found,
+        large_map,
         page: Page {
             top: Some(top),
             publications,
@@ -79,6 +115,15 @@ pub(super) fn parse(topic: &Topic, from: From, answer: Value) -> Result<Option<R
             snapshot,
         },
     }))
+}
+
+/// Keys and values as Redis lists them. What others wrote there is left out.
+pub(super) fn pairs(list: Value) -> impl Iterator<Item = (StateKey, RawJson)> {
+    let mut list = list.into_array().into_iter();
+    std::iter::from_fn(move || Some((list.next()?, list.next()?))).filter_map(|(key, value)| {
+        let key = StateKey::parse(&key.as_string()?).ok()?;
+        Some((key, RawJson::trusted(value.into_bytes()?)))
+    })
 }
 
 /// An entry that is the publication which belongs at `offset`.

@@ -9,6 +9,7 @@ use bytes::Bytes;
 use parking_lot::RwLock;
 
 use super::commands::Commands;
+use super::ends::Ends;
 use super::entry;
 use super::metrics::Trouble;
 use super::outlet::Outlet;
@@ -23,6 +24,8 @@ pub(super) struct Route {
     pub(super) topic: Topic,
     /// A literal channel: anybody publishes there, in any form, up to this size.
     pub(super) bare: Option<usize>,
+    /// A topic with a map, whose keys may end.
+    pub(super) state: bool,
 }
 
 #[derive(Debug)]
@@ -32,28 +35,40 @@ pub(super) struct Routes {
     /// Milliseconds after `started` when something was last heard.
     heard: AtomicU64,
     pub(super) outlet: Outlet,
+    pub(super) ends: Arc<Ends>,
+    /// What all nodes are told comes on this channel.
+    pub(super) control: String,
     commands: Arc<Commands>,
 }
 
 impl Routes {
-    pub(super) fn new(outlet: Outlet, commands: Arc<Commands>) -> Self {
+    pub(super) fn new(outlet: Outlet, ends: Arc<Ends>, control: String, commands: Arc<Commands>) -> Self {
         Self {
             attached: RwLock::default(),
             started: Instant::now(),
             heard: AtomicU64::new(0),
             outlet,
+            ends,
+            control,
             commands,
         }
     }
 
     /// Whether it was not there before.
     pub(super) fn insert(&self, channel: &str, route: Route) -> bool {
+        if route.state {
+            self.ends.watch(&route.topic);
+        }
         self.attached.write().insert(channel.into(), route).is_none()
     }
 
     /// Whether it was there.
     pub(super) fn remove(&self, channel: &str) -> bool {
-        self.attached.write().remove(channel).is_some()
+        let removed = self.attached.write().remove(channel);
+        if let Some(route) = &removed {
+            self.ends.forget(&route.topic);
+        }
+        removed.is_some()
     }
 
     pub(super) fn contains(&self, channel: &str) -> bool {
@@ -83,12 +98,22 @@ impl Routes {
     /// Passes a message on. A channel that is no longer attached is no one's.
     pub(super) fn deliver(&self, channel: &str, message: Option<Bytes>) {
         self.hear();
+        if channel == self.control {
+            let message = message.unwrap_or_default();
+            self.outlet.send(BrokerEvent::Control(message));
+            return;
+        }
         let Some(route) = self.attached.read().get(channel).cloned() else {
             return;
         };
         let publication = match (route.bare, message) {
             (_, None) => None,
-            (None, Some(bytes)) => entry::decode(&route.topic, &bytes),
+            (None, Some(bytes)) => entry::decode_with_end(&route.topic, &bytes).map(|(publication, end)| {
+                if let Some(end) = end {
+                    self.ends.note(&route.topic, end);
+                }
+                publication
+            }),
             (Some(limit), Some(bytes)) => self.bare(&route.topic, limit, &bytes),
         };
         if let Some(publication) = publication {
@@ -98,6 +123,7 @@ impl Routes {
         self.commands.metrics.count(Trouble::Rubbish);
         if route.bare.is_none() {
             tracing::warn!(topic = %route.topic, "something was published to the topic's channel that is no entry");
+            self.ends.suspect(Some(&route.topic));
             self.outlet.send(BrokerEvent::Gap {
                 topic: Some(route.topic),
             });

@@ -31,7 +31,16 @@ macro_rules! scripts {
 scripts! {
     Publish = "publish", ["topic"];
     Announce = "announce", [];
-    Read = "read", ["record"];
+    Read = "read", ["page", "record"];
+    Change = "change", ["topic", "state", "page"];
+    View = "view", ["topic", "state", "page"];
+    Sweep = "sweep", ["topic", "state"];
+    Enter = "enter", ["topic", "presence"];
+    Leave = "leave", ["topic", "presence"];
+    Keep = "keep", ["topic", "presence"];
+    Present = "present", ["topic"];
+    Register = "register", ["topic"];
+    Registered = "registered", ["topic"];
     Submit = "submit", ["topic", "record", "job", "wake"];
     Claim = "claim", ["topic", "record", "job"];
     Heartbeat = "heartbeat", ["topic"];

@@ -60,6 +60,7 @@ async fn attach_all(
     let routing = routes.clone();
     let reader = Reader(tokio::spawn(read(messages, routing, metrics)));
     subscribe(client, probe, false).await?;
+    subscribe(client, &routes.control, false).await?;
     let channels = routes.channels();
     for batch in channels.chunks(BATCH) {
         let all = batch
@@ -126,6 +127,7 @@ async fn read(mut messages: Receiver<Message>, routes: Arc<Routes>, metrics: Red
             Err(RecvError::Lagged(missed)) => {
                 metrics.count(Trouble::Overflow);
                 tracing::warn!(missed, "publications came faster than they could be passed on");
+                routes.ends.suspect(None);
                 routes.outlet.send(BrokerEvent::Gap { topic: None });
             }
             Err(RecvError::Closed) => return,

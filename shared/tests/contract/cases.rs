@@ -26,6 +26,7 @@ macro_rules! contract {
                     without_a_tag_the_offset_is_enough,
                     before_the_oldest_entry_the_tag_is_known_from_it,
                     every_node_reads_the_same,
+                    tops_are_the_positions_of_many_topics,
                 }
                 lost {
                     a_position_before_the_log_is_trimmed,
@@ -75,6 +76,66 @@ macro_rules! contract {
                     the_topic_of_a_queue_is_there_before_its_first_job,
                 }
             }
+            state {
+                changing {
+                    a_change_is_in_the_map_in_the_log_and_heard,
+                    removing_what_is_not_there_publishes_nothing,
+                    a_message_leaves_the_map_as_it_is,
+                    a_repeated_idempotency_key_changes_nothing,
+                    only_state_topics_have_keys,
+                    setters_on_two_nodes_add_up,
+                    the_map_outlives_its_log,
+                }
+                snapshots {
+                    from_any_point_the_log_leads_to_the_map,
+                    a_lost_position_comes_with_the_map,
+                    snapshots_of_a_large_map_in_motion_are_what_it_was,
+                }
+                limits {
+                    as_many_keys_as_allowed_and_no_more,
+                    as_many_bytes_as_allowed_and_no_more,
+                    a_value_may_be_as_large_as_data,
+                }
+                ending {
+                    a_key_ends_once_however_many_nodes_listen,
+                    a_key_that_ended_is_gone_though_nobody_listened,
+                    setting_a_key_again_replaces_its_time,
+                    the_namespaces_time_is_that_of_keys_without_their_own,
+                    six_hundred_keys_that_end_together_end_once_each,
+                    a_key_that_ended_makes_room,
+                }
+            }
+            presence {
+                entries {
+                    who_enters_is_seen_from_every_node,
+                    who_leaves_is_gone_and_may_leave_again,
+                    entering_again_changes_what_is_said_but_not_since_when,
+                    a_list_has_a_limit,
+                }
+                telling {
+                    coming_and_going_is_told_once,
+                    what_is_told_is_in_no_log_and_touches_no_number,
+                    where_the_namespace_does_not_ask_nothing_is_told,
+                }
+                leases {
+                    the_entries_of_a_silent_node_vanish_and_are_told_once,
+                    a_node_that_comes_back_too_late_learns_of_it,
+                    a_lease_that_is_renewed_keeps_all_entries,
+                    leases_are_of_one_topic,
+                }
+            }
+            nodes {
+                telling {
+                    what_is_told_reaches_every_node_once_and_in_order,
+                    a_long_message_is_told_and_a_longer_one_refused,
+                    what_is_told_is_no_publication,
+                }
+                listing {
+                    nodes_are_listed_by_name_as_they_announced_themselves,
+                    a_node_that_withdraws_is_not_listed,
+                    a_node_that_falls_silent_is_not_listed,
+                }
+            }
             jobs {
                 submitting {
                     a_submitted_job_is_queued_at_position_one,
@@ -87,6 +148,7 @@ macro_rules! contract {
                     a_key_used_by_many_at_once_makes_one_job,
                     a_repeated_id_is_the_same_job,
                     an_unknown_job_is_not_found,
+                    the_top_of_a_jobs_topic_is_that_of_its_log,
                 }
                 claiming {
                     a_claim_hands_out_the_job_and_begins_an_attempt,

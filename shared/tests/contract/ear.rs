@@ -1,6 +1,7 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
+use bytes::Bytes;
 use tidegate_shared::backend::Backend;
 use tidegate_shared::broker::{BrokerEvent, BrokerEvents};
 use tidegate_shared::publication::Publication;
@@ -13,6 +14,7 @@ use super::broker::{attach, publish};
 pub(crate) struct Ear {
     events: BrokerEvents,
     waiting: VecDeque<BrokerEvent>,
+    told: VecDeque<Bytes>,
 }
 
 impl Ear {
@@ -20,6 +22,7 @@ impl Ear {
         Self {
             events: node.broker.events().expect("asked for once"),
             waiting: VecDeque::new(),
+            told: VecDeque::new(),
         }
     }
 
@@ -30,7 +33,7 @@ impl Ear {
                 Some(BrokerEvent::Publication(publication)) => return publication,
                 // That of the start may come late.
                 Some(BrokerEvent::Up) => {}
-                Some(BrokerEvent::Control(_)) => {}
+                Some(BrokerEvent::Control(message)) => self.told.push_back(message),
                 Some(loss @ (BrokerEvent::Gap { .. } | BrokerEvent::Down)) => panic!("{loss:?}"),
                 None => self.listen().await,
             }
@@ -45,6 +48,24 @@ impl Ear {
             .expect("nothing was heard");
         assert_ne!(number, 0, "the events ended");
         self.waiting.extend(batch);
+    }
+
+    /// What the nodes were told by a node, up to and with the message `last`. Publications that are heard
+    /// meanwhile wait.
+    pub(crate) async fn told_until(&mut self, last: &'static [u8]) -> Vec<Bytes> {
+        loop {
+            self.waiting.retain(|event| match event {
+                BrokerEvent::Control(message) => {
+                    self.told.push_back(message.clone());
+                    false
+                }
+                _ => true,
+            });
+            if let Some(at) = self.told.iter().position(|message| message == last) {
+                return self.told.drain(..=at).collect();
+            }
+            self.listen().await;
+        }
     }
 
     pub(crate) async fn take(&mut self, number: usize) -> Vec<Arc<Publication>> {

@@ -9,6 +9,9 @@ pub(crate) mod broker;
 mod cases;
 mod ear;
 pub(crate) mod jobs;
+pub(crate) mod nodes;
+pub(crate) mod presence;
+pub(crate) mod state;
 
 use std::fmt::Debug;
 use std::time::Duration;
@@ -46,6 +49,12 @@ pub(crate) const SMALL: usize = 32;
 /// | `bare` | bare |
 /// | `small` | data up to [`SMALL`] bytes |
 /// | `brief` | a log that lives for 50 ms |
+/// | `state` | state |
+/// | `brief-state` | state, a log that lives for 50 ms |
+/// | `tiny` | state, at most 3 keys and 64 bytes, values up to [`SMALL`], no log to speak of |
+/// | `mortal` | state, keys that live for 100 ms |
+/// | `large` | state, log of 2,000 |
+/// | `seen`, `seen-fire`, `seen-bare`, `seen-state` | as their names say, with presence and joining told |
 pub(crate) fn namespaces() -> Namespaces {
     let named = |name, change: fn(&mut Namespace)| {
         let mut namespace = Namespace::new(name);
@@ -61,8 +70,43 @@ pub(crate) fn namespaces() -> Namespaces {
             named("bare", |one| one.kind = TopicKind::Bare),
             named("small", |one| one.max_data = SMALL),
             named("brief", |one| one.log_ttl = Duration::from_millis(50)),
+            named("state", |one| one.kind = TopicKind::State),
+            named("brief-state", |one| {
+                one.kind = TopicKind::State;
+                one.log_ttl = Duration::from_millis(50);
+            }),
+            named("tiny", |one| {
+                one.kind = TopicKind::State;
+                one.log_size = 0;
+                (one.max_keys, one.max_bytes, one.max_data) = (3, 64, SMALL);
+            }),
+            named("mortal", |one| {
+                one.kind = TopicKind::State;
+                one.key_ttl = Duration::from_millis(100);
+            }),
+            named("large", |one| {
+                one.kind = TopicKind::State;
+                one.log_size = 2_000;
+            }),
+            named("seen", seen),
+            named("seen-fire", |one| {
+                seen(one);
+                one.log_size = 0;
+            }),
+            named("seen-bare", |one| {
+                seen(one);
+                one.kind = TopicKind::Bare;
+            }),
+            named("seen-state", |one| {
+                seen(one);
+                one.kind = TopicKind::State;
+            }),
         ],
     )
+}
+
+fn seen(namespace: &mut Namespace) {
+    (namespace.presence, namespace.join_leave) = (true, true);
 }
 
 /// Tries again until `attempt` gives something, at most for [`PATIENCE`].

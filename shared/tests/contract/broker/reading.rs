@@ -172,3 +172,31 @@ pub(crate) async fn every_node_reads_the_same<W: World>(world: W) {
     assert!(times.is_sorted() && times[0] > 1_700_000_000_000, "{times:?}");
     assert!(pages[0].publications.iter().all(|one| one.topic == topic));
 }
+
+pub(crate) async fn tops_are_the_positions_of_many_topics<W: World>(world: W) {
+    let node = world.node().await;
+    let mut topics = Vec::new();
+    let mut expected = Vec::new();
+    for number in 0..700 {
+        let topic = topic(&format!("t{number}"));
+        // Every third was never used.
+        let position = match number % 3 {
+            0 => None,
+            1 => publish(&node, &topic, "1").await.position,
+            _ => Some(top(&node, &topic).await),
+        };
+        topics.push(topic);
+        expected.push(position);
+    }
+    for name in ["fire:t", "bare:t", "state:t", "job:rubbish", "jobs:", "user:"] {
+        topics.push(topic(name));
+        expected.push(None);
+    }
+    topics.push(topics[1].clone());
+    expected.push(expected[1]);
+    for _ in 0..2 {
+        // The second time, too: asking makes nothing.
+        assert_eq!(node.broker.tops(&topics).await.as_ref(), Ok(&expected));
+    }
+    assert_eq!(node.broker.tops(&[]).await, Ok(vec![]));
+}

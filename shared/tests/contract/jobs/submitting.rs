@@ -203,3 +203,14 @@ pub(crate) async fn an_unknown_job_is_not_found<W: World>(world: W) {
     let id = JobId::new(&bench.queue);
     assert_eq!(bench.jobs().get(&id).await, Err(JobError::NotFound(id)));
 }
+
+pub(crate) async fn the_top_of_a_jobs_topic_is_that_of_its_log<W: World>(world: W) {
+    let bench = Bench::new(&world).await;
+    let submitted = bench.jobs().submit(bench.draft()).await.expect("submitted");
+    let topics = [
+        Topic::of_job(&submitted.record.id),
+        Topic::of_job(&bench.draft().id),
+    ];
+    let tops = bench.node.broker.tops(&topics).await;
+    assert_eq!(tops, Ok(vec![Some(submitted.position), None]));
+}
