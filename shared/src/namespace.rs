@@ -19,11 +19,14 @@ pub enum TopicKind {
     Bare,
 }
 
-/// What happens when a client's outbox is full.
+/// What happens to a client that does not keep up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SlowPolicy {
+    /// When its outbox is full it is closed.
     Close,
+    /// It gets the newest of each topic, or of each key, and is told how many it did not get.
     Latest,
+    /// It reads the log as fast as it can. Needs a log.
     CatchUp,
 }
 
@@ -91,12 +94,13 @@ impl Namespace {
     }
 
     /// The fixed settings of `job:` and `jobs:`. The log outlives the job by its retention, which the
-    /// job queue sets when the job ends.
+    /// job queue sets when the job ends. Nobody is cut off from a job for being slow.
     fn of_jobs(name: &str) -> Self {
         Self {
             kind: TopicKind::Job,
             log_size: 1_000,
             log_ttl: Duration::from_secs(24 * 3600),
+            slow: SlowPolicy::CatchUp,
             ..Self::new(name)
         }
     }

@@ -19,6 +19,23 @@ pub struct Publication {
     pub exclude: Option<SessionId>,
 }
 
+impl Publication {
+    /// Roughly what it takes in memory, in bytes.
+    pub fn size(&self) -> usize {
+        const FIXED: usize = 160;
+        FIXED
+            + match &self.body {
+                Body::Message { data, .. } => data.size(),
+                Body::Set { value, .. } => value.size(),
+                Body::Remove { .. } => 0,
+                Body::Job { record } => record.size(),
+                Body::Join { member } | Body::Leave { member } => {
+                    member.info.as_ref().map_or(0, RawJson::size)
+                }
+            }
+    }
+}
+
 /// Where a publication stands in its topic's log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Place {

@@ -4,6 +4,7 @@
 //! Relies on the session for what everything means and on the socket for framing. Reads nothing while
 //! the client has too much under way; never waits for one thing alone.
 
+mod catch_up;
 mod membership;
 mod metrics;
 mod operation;
@@ -32,6 +33,7 @@ use crate::node::Node;
 use crate::outbox::{Ending, Frames, FramesBuilder, Outbox, Put, Taken};
 use crate::session::{Effect, Session};
 use crate::transport::ws::{Incoming, SendQueue, WebSocket, frame};
+use catch_up::CatchUp;
 use membership::Membership;
 use metrics::{ClosedBy, OK};
 use operation::Operations;
@@ -89,6 +91,7 @@ struct Connection<S> {
     messages: u64,
     published_ms: Option<u64>,
     operations: Operations,
+    catch_up: CatchUp,
     member: Membership,
 }
 
@@ -114,6 +117,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             messages: 0,
             published_ms: None,
             operations: Operations::default(),
+            catch_up: CatchUp::default(),
             member: Membership::begin(node.clone(), outbox.clone(), session),
         };
         connection.say(|out| format.dialect().encode_push(&welcome, out));
@@ -136,6 +140,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
                     return Poll::Ready(farewell);
                 }
             }
+            self.poll_catch_up(cx);
             if let Poll::Ready(farewell) = self.poll_send(cx) {
                 return Poll::Ready(farewell);
             }
@@ -184,11 +189,22 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         while self.sending.bytes() < CHUNK {
             match self.member.outbox.poll_take(cx) {
                 Poll::Ready(Taken::Frames(frames)) => self.take(frames),
+                Poll::Ready(Taken::Behind(topic, at)) => {
+                    let (node, outbox) = (&self.member.node, &self.member.outbox);
+                    self.catch_up.start(node, outbox, topic, at);
+                    self.poll_catch_up(cx);
+                }
                 Poll::Ready(Taken::End(ending)) => return Poll::Ready(ending),
                 Poll::Pending => break,
             }
         }
         Poll::Pending
+    }
+
+    fn poll_catch_up(&mut self, cx: &mut Context<'_>) {
+        if self.catch_up.poll_done(cx).is_ready() {
+            self.member.outbox.refilled();
+        }
     }
 
     fn take(&mut self, frames: Frames) {
@@ -307,7 +323,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
                     self.operations
                         .start(*operation, &self.member.node, &self.member.outbox);
                 }
-                Effect::Leave(topic) => self.member.node.hub.leave(&self.member.outbox, &topic),
+                Effect::Leave(topic) => {
+                    if self.catch_up.stop(&topic) {
+                        self.member.outbox.refilled();
+                    }
+                    self.member.node.hub.leave(&self.member.outbox, &topic);
+                }
                 Effect::Ping => self.put(Frames::control(frame::ping(b""))),
                 Effect::Close(code) => self.member.outbox.end(Ending::Orderly { code, goodbye: None }),
                 Effect::Abandon => return Some(None),
@@ -337,14 +358,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
 /// For the task that would be woken: it looks before it rests.
 fn put(node: &Node, outbox: &Outbox, frames: Frames) {
     let metrics = &node.outbox_metrics;
-    let size = i64::try_from(frames.size()).unwrap_or(i64::MAX);
     match outbox.put(frames) {
-        Put::Queued { .. } => metrics.bytes.add(size),
+        Put::Queued { bytes, .. } | Put::Coalesced { bytes, .. } => metrics.bytes.add(bytes),
         Put::Overflowed { messages, bytes } => {
             metrics.dropped_slow.inc_by(messages);
             metrics.bytes.sub(i64::try_from(bytes).unwrap_or(i64::MAX));
         }
-        Put::Ending => {}
+        Put::Behind | Put::Ending => {}
     }
 }
 

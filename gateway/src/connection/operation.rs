@@ -7,7 +7,7 @@ use std::task::{Context, Poll};
 
 use tidegate_shared::broker::From;
 use tidegate_shared::job::{JobError, JobRecord};
-use tidegate_shared::publication::Snapshot;
+use tidegate_shared::publication::{Publication, Snapshot};
 use tidegate_shared::topic::Topic;
 
 use crate::dialect::{Failure, Reply};
@@ -141,7 +141,7 @@ pub(crate) async fn history(node: &Node, topic: &Topic, from: From, limit: usize
         left = left.saturating_sub(size);
         fitting
     };
-    let size = |publication: &Arc<_>| crate::hub::size(publication);
+    let size = |publication: &Arc<Publication>| publication.size();
     match from {
         From::After(_) => {
             let count = page.publications.iter().take_while(|one| fits(size(one))).count();

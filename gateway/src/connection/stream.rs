@@ -19,6 +19,7 @@ use tokio::sync::mpsc;
 use tokio::time::{Instant, Interval, MissedTickBehavior};
 use tokio_util::sync::CancellationToken;
 
+use super::catch_up::CatchUp;
 use super::membership::Membership;
 use super::metrics::{ClosedBy, OK};
 use super::operation::Operations;
@@ -70,6 +71,7 @@ pub(crate) async fn stream(node: Arc<Node>, wanted: Wanted, sink: Sink) {
 struct Stream {
     member: Membership,
     operations: Operations,
+    catch_up: CatchUp,
     wanted: VecDeque<(Topic, Option<Since>)>,
     /// Only for several topics.
     merger: Option<Merger>,
@@ -96,6 +98,7 @@ impl Stream {
         let stream = Self {
             member: Membership::begin(node.clone(), outbox, session),
             operations: Operations::default(),
+            catch_up: CatchUp::default(),
             merger: (wanted.topics.len() > 1).then(|| Merger::new(wanted.cursor)),
             wanted: wanted.topics.into(),
             heartbeat,
@@ -120,6 +123,7 @@ impl Stream {
             let Self {
                 member,
                 operations,
+                catch_up,
                 wanted,
                 heartbeat,
                 chunk,
@@ -137,6 +141,7 @@ impl Stream {
                     let effects = member.session.on_done(ticket, outcome);
                     self.apply(effects);
                 }
+                () = poll_fn(|cx| catch_up.poll_done(cx)) => outbox.refilled(),
                 () = poll_fn(|cx| outbox.poll_slow(cx)), if chunk.is_some() => {
                     return self.end_slow(sink);
                 }
@@ -148,6 +153,7 @@ impl Stream {
                 }
                 taken = poll_fn(|cx| poll_take(outbox, may_join, cx)), if chunk.is_none() => match taken {
                     Some(Taken::Frames(frames)) => self.fill(frames),
+                    Some(Taken::Behind(topic, at)) => catch_up.start(&member.node, outbox, topic, at),
                     Some(Taken::End(Ending::Slow)) => return self.end_slow(sink),
                     Some(Taken::End(Ending::Orderly { code, goodbye })) => {
                         return self.end(code, goodbye, sink).await;
@@ -198,7 +204,12 @@ impl Stream {
                 Effect::Answered { action } => node.connection_metrics.command(action, OK),
                 Effect::Tell(failure) => self.say(|out| Events.encode_push(&Push::Failed(&failure), out)),
                 Effect::Start(operation) => self.operations.start(*operation, node, &self.member.outbox),
-                Effect::Leave(topic) => node.hub.leave(&self.member.outbox, &topic),
+                Effect::Leave(topic) => {
+                    if self.catch_up.stop(&topic) {
+                        self.member.outbox.refilled();
+                    }
+                    node.hub.leave(&self.member.outbox, &topic);
+                }
                 Effect::Close(code) => self.member.outbox.end(Ending::Orderly { code, goodbye: None }),
                 // The stream has a heartbeat of its own, and the socket says who is gone.
                 Effect::Ping | Effect::Abandon => {}

@@ -37,4 +37,10 @@ pub trait Dialect: Send + Sync + 'static {
 
     /// Appends a live publication; every receiver of this format gets the same bytes.
     fn encode_publication(&self, publication: &Publication, out: &mut Vec<u8>);
+
+    /// Appends a live publication for a client that did not get the `skipped` ones before it. A dialect
+    /// that cannot say so leaves the number out.
+    fn encode_coalesced(&self, publication: &Publication, _skipped: u64, out: &mut Vec<u8>) {
+        self.encode_publication(publication, out);
+    }
 }

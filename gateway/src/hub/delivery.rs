@@ -1,16 +1,19 @@
 //! Hands publications to subscribers' outboxes: encoded once for each format, all of a batch in one
 //! piece for each receiver, and every receiver woken once at the end.
 //!
-//! Never waits: a full outbox is its connection's end, and nobody else's concern.
+//! Never waits: what becomes of a client that does not keep up is its outbox's and its topic's concern,
+//! and nobody else's.
 
 use std::sync::Arc;
 
+use tidegate_shared::namespace::SlowPolicy;
 use tidegate_shared::position::Position;
 use tidegate_shared::publication::Publication;
+use tidegate_shared::topic::Topic;
 
 use super::subscribers::Subscribers;
 use crate::dialect::{Format, Push};
-use crate::outbox::{Frames, FramesBuilder, Metrics, Outbox, Put};
+use crate::outbox::{Frames, FramesBuilder, Metrics, Origin, Outbox, Put};
 
 /// One batch. Dropping it wakes the receivers, so no lock may be held then.
 #[derive(Debug)]
@@ -30,57 +33,121 @@ impl<'a> Delivery<'a> {
         }
     }
 
-    /// Hands a run of one topic's publications to everybody. `false` if somebody who was ahead of the
-    /// others turns out to have seen another history.
-    pub(super) fn publications(&mut self, to: &mut Subscribers, run: &[Arc<Publication>]) -> bool {
-        let Some(newest) = run.last() else { return true };
-        let mut agreed = true;
+    /// Hands a run of one topic's publications to everybody.
+    pub(super) fn publications(
+        &mut self,
+        to: &mut Subscribers,
+        run: &[Arc<Publication>],
+        slow: SlowPolicy,
+    ) -> Handed {
+        let mut handed = Handed {
+            agreed: true,
+            behind: Vec::new(),
+        };
+        let Some(newest) = run.last() else { return handed };
         let excludes = run.iter().any(|one| one.exclude.is_some());
         let mut encoded: [Option<Option<Frames>>; Format::COUNT] = [const { None }; Format::COUNT];
         for outbox in to.iter() {
             let ahead = if to.has_ahead() { to.ahead(outbox) } else { None };
             let is_sender = excludes && run.iter().any(|one| one.exclude == Some(outbox.session()));
-            if ahead.is_some() || is_sender {
+            let format = outbox.format();
+            let frames = if ahead.is_some() || is_sender {
                 if ahead.is_some_and(|position| !run.iter().all(|one| agrees(one, &position))) {
                     // Nothing of this leads on from what it has.
-                    agreed = false;
+                    handed.agreed = false;
                     continue;
                 }
-                let some = run
+                let some: Vec<Arc<Publication>> = run
                     .iter()
                     .filter(|one| one.exclude != Some(outbox.session()))
-                    .filter(|one| !ahead.is_some_and(|position| has(&position, one)));
-                if let Some(frames) = encode(outbox.format(), some) {
-                    self.put(outbox, frames);
+                    .filter(|one| !ahead.is_some_and(|position| has(&position, one)))
+                    .cloned()
+                    .collect();
+                encode(format, &some, slow)
+            } else {
+                encoded[format.index()]
+                    .get_or_insert_with(|| encode(format, run, slow))
+                    .clone()
+            };
+            let Some(frames) = frames else { continue };
+            if slow == SlowPolicy::CatchUp
+                && let Some(from) = ahead.or_else(|| before(run))
+            {
+                if !self.put_or_leave_behind(outbox, frames, &newest.topic, from) {
+                    handed.behind.push(outbox.clone());
                 }
-                continue;
-            }
-            let format = outbox.format();
-            let frames = encoded[format.index()].get_or_insert_with(|| encode(format, run.iter()));
-            if let Some(frames) = frames.clone() {
+            } else {
                 self.put(outbox, frames);
             }
         }
         if let Some(place) = &newest.place {
             to.reached(&place.position);
         }
-        agreed
+        handed
     }
 
-    /// Tells one subscriber.
-    pub(super) fn push(&mut self, to: &Arc<Outbox>, push: &Push<'_>) {
+    /// Tells one subscriber of a topic.
+    pub(super) fn push(&mut self, to: &Arc<Outbox>, push: &Push<'_>, slow: SlowPolicy) {
         let mut builder = FramesBuilder::new(to.format());
         builder.add(|out| to.format().dialect().encode_push(push, out));
-        if let Some(frames) = builder.finish() {
-            self.put(to, frames);
-        }
+        let Some(frames) = builder.finish() else { return };
+        let frames = match push {
+            Push::Lagged { topic, .. } | Push::Reset { topic, .. } if slow == SlowPolicy::Latest => frames
+                .of(Origin::Notice {
+                    topic: (*topic).clone(),
+                    resets: matches!(push, Push::Reset { .. }),
+                }),
+            _ => frames,
+        };
+        self.put(to, frames);
     }
 
     pub(super) fn put(&mut self, to: &Arc<Outbox>, frames: Frames) {
-        let size = i64::try_from(frames.size()).unwrap_or(i64::MAX);
-        match to.put(frames) {
-            Put::Queued { wake } => {
-                self.bytes += size;
+        let put = to.put(frames);
+        self.note(to, put);
+    }
+
+    /// `false` if it does not keep up: then it has to read the topic's log from `from` on.
+    fn put_or_leave_behind(
+        &mut self,
+        to: &Arc<Outbox>,
+        frames: Frames,
+        topic: &Topic,
+        from: Position,
+    ) -> bool {
+        let put = to.put_or_leave_behind(frames, topic, from);
+        self.note(to, put);
+        put != Put::Behind
+    }
+
+    /// A page of the log for somebody who is behind. `false` if it does not fit, and was not put.
+    pub(super) fn put_page(
+        &mut self,
+        to: &Arc<Outbox>,
+        frames: Option<Frames>,
+        topic: &Topic,
+        place: Option<Position>,
+    ) -> bool {
+        let put = to.put_page(frames, topic, place);
+        self.note(to, put);
+        put != Put::Behind
+    }
+
+    fn note(&mut self, to: &Arc<Outbox>, put: Put) {
+        match put {
+            Put::Queued { wake, bytes } => {
+                self.bytes += bytes;
+                if wake {
+                    self.touched.push(to.clone());
+                }
+            }
+            Put::Coalesced {
+                wake,
+                bytes,
+                messages,
+            } => {
+                self.bytes += bytes;
+                self.metrics.dropped_coalesced.inc_by(messages);
                 if wake {
                     self.touched.push(to.clone());
                 }
@@ -90,9 +157,18 @@ impl<'a> Delivery<'a> {
                 self.metrics.dropped_slow.inc_by(messages);
                 self.touched.push(to.clone());
             }
-            Put::Ending => {}
+            Put::Behind | Put::Ending => {}
         }
     }
+}
+
+/// How a run of publications was taken.
+#[derive(Debug)]
+pub(super) struct Handed {
+    /// `false` if somebody who was ahead of the others turns out to have seen another history.
+    pub(super) agreed: bool,
+    /// Those who were not handed it: from there on they read the log.
+    pub(super) behind: Vec<Arc<Outbox>>,
 }
 
 impl Drop for Delivery<'_> {
@@ -117,10 +193,24 @@ pub(super) fn append_all<'a>(
     }
 }
 
-fn encode<'a>(format: Format, publications: impl Iterator<Item = &'a Arc<Publication>>) -> Option<Frames> {
+fn encode(format: Format, run: &[Arc<Publication>], slow: SlowPolicy) -> Option<Frames> {
     let mut builder = FramesBuilder::new(format);
-    append_all(&mut builder, format, publications);
-    builder.finish()
+    append_all(&mut builder, format, run.iter());
+    let frames = builder.finish()?;
+    Some(match slow {
+        SlowPolicy::Latest => frames.of(Origin::Latest(run.into())),
+        SlowPolicy::Close | SlowPolicy::CatchUp => frames,
+    })
+}
+
+/// Where somebody stands who needs all of this run.
+fn before(run: &[Arc<Publication>]) -> Option<Position> {
+    let place = run.iter().find_map(|one| one.place)?;
+    Some(Position {
+        offset: place.position.offset.saturating_sub(1),
+        tag: place.previous,
+        ..place.position
+    })
 }
 
 /// Whether somebody at `position` has this publication already.

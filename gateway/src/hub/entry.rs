@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use tidegate_shared::namespace::{Namespace, SlowPolicy};
 use tidegate_shared::position::Position;
 use tidegate_shared::publication::Publication;
 use tokio::sync::oneshot;
@@ -16,7 +17,10 @@ use crate::outbox::Outbox;
 pub(super) struct Entry {
     pub(super) attachment: Attachment,
     pub(super) feed: Feed,
+    /// Those who are handed what arrives. Who has fallen behind is not among them: it reads the log.
     pub(super) live: Subscribers,
+    /// What becomes of subscribers that do not keep up.
+    pub(super) slow: SlowPolicy,
     /// How many are about to become live.
     joining: u32,
     /// Those who wait for the end of a repair.
@@ -26,8 +30,13 @@ pub(super) struct Entry {
 }
 
 impl Entry {
-    pub(super) fn new() -> Self {
+    pub(super) fn new(namespace: &Namespace) -> Self {
+        let slow = match namespace.slow {
+            SlowPolicy::CatchUp if !namespace.has_log() => SlowPolicy::Close,
+            slow => slow,
+        };
         Self {
+            slow,
             attachment: Attachment::Detached,
             feed: Feed::default(),
             live: Subscribers::default(),
@@ -156,12 +165,16 @@ impl Entry {
     }
 
     /// Hands on what the feed has released. Gives the number of the repair to start, if somebody turns
-    /// out to have seen another history.
+    /// out to have seen another history. Who falls behind leaves: the topic may be idle then.
     pub(super) fn deliver(&mut self, run: &[Arc<Publication>], delivery: &mut Delivery<'_>) -> Option<u32> {
-        if run.is_empty() || delivery.publications(&mut self.live, run) {
-            None
-        } else {
-            self.feed.disown()
+        if run.is_empty() {
+            return None;
         }
+        let handed = delivery.publications(&mut self.live, run, self.slow);
+        let repair = if handed.agreed { None } else { self.feed.disown() };
+        for outbox in &handed.behind {
+            self.leave(outbox);
+        }
+        repair
     }
 }

@@ -59,10 +59,14 @@ impl Hub {
         for run in publications.chunk_by(|a, b| a.topic == b.topic) {
             let topic = &run[0].topic;
             let mut shard = self.shard(topic).lock();
-            if let Some(entry) = shard.topics.get_mut(topic)
-                && let Some(number) = entry.arrive(run, &mut delivery)
-            {
-                repairs.push((topic.clone(), number));
+            if let Some(entry) = shard.topics.get_mut(topic) {
+                let was_idle = entry.is_idle();
+                if let Some(number) = entry.arrive(run, &mut delivery) {
+                    repairs.push((topic.clone(), number));
+                }
+                if entry.is_idle() && !was_idle {
+                    shard.settle_idle(topic);
+                }
             }
         }
         drop(delivery);

@@ -25,13 +25,13 @@ use crate::outbox::{FramesBuilder, Outbox};
 const ATTEMPTS: u32 = 8;
 
 /// Keeps a topic's entry, and what is handed on meanwhile, for somebody who is joining.
-struct Interest<'a> {
+pub(super) struct Interest<'a> {
     hub: &'a Hub,
     topic: &'a Topic,
 }
 
 impl<'a> Interest<'a> {
-    fn new(hub: &'a Hub, topic: &'a Topic) -> Self {
+    pub(super) fn new(hub: &'a Hub, topic: &'a Topic) -> Self {
         hub.shard(topic).lock().entry(topic).begin_join();
         Self { hub, topic }
     }
@@ -96,11 +96,17 @@ impl Hub {
     /// Ends a subscription.
     pub(crate) fn leave(&self, outbox: &Arc<Outbox>, topic: &Topic) {
         let mut shard = self.shard(topic).lock();
-        if let Some(entry) = shard.topics.get_mut(topic)
-            && entry.leave(outbox)
-        {
+        let (was_behind, bytes) = outbox.forget(topic);
+        self.metrics()
+            .outbox
+            .bytes
+            .sub(i64::try_from(bytes).unwrap_or(i64::MAX));
+        let entry = shard.topics.get_mut(topic);
+        if entry.is_some_and(|entry| entry.leave(outbox)) {
             self.metrics().hub.subscriptions.dec();
             shard.settle_idle(topic);
+        } else if was_behind {
+            self.metrics().hub.subscriptions.dec();
         }
     }
 

@@ -3,8 +3,7 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use tidegate_shared::json::RawJson;
-use tidegate_shared::publication::{Body, Publication};
+use tidegate_shared::publication::Publication;
 
 /// Most publications and bytes in one list. Beyond it the log is read again.
 pub(super) const LIST_LIMIT: usize = 1_024;
@@ -35,13 +34,13 @@ impl List {
     }
 
     pub(super) fn push(&mut self, publication: Arc<Publication>) {
-        self.bytes += size(&publication);
+        self.bytes += publication.size();
         self.items.push_back(publication);
     }
 
     pub(super) fn pop(&mut self) -> Option<Arc<Publication>> {
         let publication = self.items.pop_front()?;
-        self.bytes -= size(&publication);
+        self.bytes -= publication.size();
         if self.items.is_empty() {
             self.clear();
         }
@@ -62,17 +61,4 @@ impl List {
     pub(super) fn clear(&mut self) {
         *self = Self::default();
     }
-}
-
-/// Roughly what it takes in memory.
-pub(crate) fn size(publication: &Publication) -> usize {
-    const FIXED: usize = 160;
-    FIXED
-        + match &publication.body {
-            Body::Message { data, .. } => data.size(),
-            Body::Set { value, .. } => value.size(),
-            Body::Remove { .. } => 0,
-            Body::Job { record } => record.size(),
-            Body::Join { member } | Body::Leave { member } => member.info.as_ref().map_or(0, RawJson::size),
-        }
 }

@@ -4,6 +4,7 @@
 //! they missed. Locks are held for as long as it takes to fill outboxes, never across an await.
 
 mod attach;
+mod catch_up;
 mod delivery;
 mod entry;
 mod events;
@@ -32,7 +33,6 @@ use tokio_util::sync::CancellationToken;
 
 use crate::outbox;
 
-pub(crate) use list::size;
 pub(crate) use reading::Standing;
 
 const SHARDS: usize = 64;
@@ -68,7 +68,7 @@ impl Hub {
     ) -> Result<Self, prometheus::Error> {
         let hub = metrics::HubMetrics::register(registry)?;
         let shards = (0..SHARDS)
-            .map(|_| Mutex::new(shard::Shard::new(hub.topics.clone())))
+            .map(|_| Mutex::new(shard::Shard::new(config.clone(), hub.topics.clone())))
             .collect();
         Ok(Self {
             inner: Arc::new(Inner {

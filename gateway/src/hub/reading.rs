@@ -8,7 +8,6 @@ use tidegate_shared::publication::{Publication, Snapshot};
 use tidegate_shared::topic::Topic;
 
 use super::Hub;
-use super::list::size;
 use crate::dialect::Failure;
 
 /// Where a subscriber stands when it begins.
@@ -93,7 +92,7 @@ impl Hub {
     /// Reads the rest of what a client missed, unless it is more than its outbox should be filled with.
     async fn complete(&self, topic: &Topic, mut reading: Reading, limit: usize) -> Result<Reading, Failure> {
         loop {
-            let bytes: usize = reading.publications.iter().map(|one| size(one)).sum();
+            let bytes: usize = reading.publications.iter().map(|one| one.size()).sum();
             if bytes > limit / 2 {
                 return self.read_now(topic, Some(false), reading.doubts).await;
             }

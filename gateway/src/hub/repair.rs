@@ -121,7 +121,12 @@ impl Hub {
                 return;
             }
             let step = match page {
-                Ok(page) => apply(entry, &topic, from, &page, lags, &mut outcome, &mut delivery),
+                Ok(page) => {
+                    let step = apply(entry, &topic, from, &page, lags, &mut outcome, &mut delivery);
+                    // All of them may have fallen behind: then the repair ends with the next round.
+                    entry.is_idle().then(|| shard.settle_idle(&topic));
+                    step
+                }
                 Err(error) => {
                     tracing::debug!(%topic, %error, "the log could not be read for a repair");
                     self.metrics().hub.gaps.failed.inc();
@@ -137,7 +142,9 @@ impl Hub {
             };
             match step {
                 Step::Done => {
-                    entry.end_wait(true);
+                    if let Some(entry) = shard.topics.get_mut(&topic) {
+                        entry.end_wait(true);
+                    }
                     outcome.count(&self.metrics().hub.gaps);
                     return;
                 }
@@ -219,7 +226,7 @@ pub(super) fn apply(
                     .map_or(last.offset, |at| at.offset.max(last.offset));
                 if has < before.offset {
                     let (from, to) = (has + 1, before.offset);
-                    delivery.push(outbox, &Push::Lagged { topic, from, to });
+                    delivery.push(outbox, &Push::Lagged { topic, from, to }, entry.slow);
                 }
             }
             entry.feed.jump(before);
@@ -259,7 +266,7 @@ fn reset(
     };
     for outbox in entry.live.iter() {
         if entry.live.ahead(outbox) != Some(position) {
-            delivery.push(outbox, &push);
+            delivery.push(outbox, &push, entry.slow);
         }
     }
     entry.live.level();
@@ -273,7 +280,7 @@ fn vanished(entry: &mut Entry, topic: &Topic, delivery: &mut Delivery<'_>) {
         format!("topic {topic} does not exist any more: nothing will follow"),
     );
     for outbox in entry.live.iter() {
-        delivery.push(outbox, &Push::Failed(&failure));
+        delivery.push(outbox, &Push::Failed(&failure), entry.slow);
     }
     entry.feed.conclude(entry.is_joining(), &mut Vec::new());
 }

@@ -1,10 +1,12 @@
 //! A part of the topics, under one lock.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 use std::time::Instant;
 
 use hashbrown::HashMap;
 use prometheus::IntGauge;
+use tidegate_shared::config::Config;
 use tidegate_shared::topic::Topic;
 
 use super::attach::{Attachment, Lingering};
@@ -15,14 +17,16 @@ pub(super) struct Shard {
     pub(super) topics: HashMap<Topic, Entry>,
     /// Idle topics that are still attached, the longest idle first.
     pub(super) lingering: VecDeque<Lingering>,
+    config: Arc<Config>,
     count: IntGauge,
 }
 
 impl Shard {
-    pub(super) fn new(count: IntGauge) -> Self {
+    pub(super) fn new(config: Arc<Config>, count: IntGauge) -> Self {
         Self {
             topics: HashMap::new(),
             lingering: VecDeque::new(),
+            config,
             count,
         }
     }
@@ -30,7 +34,7 @@ impl Shard {
     pub(super) fn entry(&mut self, topic: &Topic) -> &mut Entry {
         self.topics.entry(topic.clone()).or_insert_with(|| {
             self.count.inc();
-            Entry::new()
+            Entry::new(self.config.namespaces.of(topic))
         })
     }
 

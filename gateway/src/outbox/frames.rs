@@ -1,7 +1,11 @@
 //! One or several WebSocket frames in one piece of memory, encoded once and shared by everyone who gets
 //! them.
 
+use std::sync::Arc;
+
 use bytes::{Bytes, BytesMut};
+use tidegate_shared::publication::Publication;
+use tidegate_shared::topic::Topic;
 
 use crate::dialect::{Encoding, Format};
 use crate::transport::ws::frame;
@@ -13,6 +17,21 @@ pub(crate) struct Frames {
     messages: u32,
     /// When the oldest publication in it was published; 0 if there is none.
     published_ms: u64,
+    origin: Origin,
+    /// What it counts in an outbox, if not the size of the frames.
+    weight: Option<usize>,
+}
+
+/// What frames were made of, where an outbox may have to make something else of it.
+#[derive(Debug, Clone, Default)]
+pub(crate) enum Origin {
+    /// They are sent as they are.
+    #[default]
+    Any,
+    /// Publications of one topic of which a slow client needs the newest only.
+    Latest(Arc<[Arc<Publication>]>),
+    /// What the subscribers of such a topic are told.
+    Notice { topic: Topic, resets: bool },
 }
 
 impl Frames {
@@ -22,11 +41,26 @@ impl Frames {
             bytes,
             messages: 0,
             published_ms: 0,
+            origin: Origin::Any,
+            weight: None,
         }
     }
 
+    pub(crate) fn of(self, origin: Origin) -> Self {
+        Self { origin, ..self }
+    }
+
+    pub(super) fn origin(&self) -> &Origin {
+        &self.origin
+    }
+
+    pub(super) fn origin_mut(&mut self) -> &mut Origin {
+        &mut self.origin
+    }
+
+    /// What it counts while it waits.
     pub(crate) fn size(&self) -> usize {
-        self.bytes.len()
+        self.weight.unwrap_or(self.bytes.len())
     }
 
     pub(crate) fn messages(&self) -> u64 {
@@ -85,12 +119,25 @@ impl FramesBuilder {
         self.add(write);
     }
 
+    /// The same, even if nothing was added, with what it has counted while it waited.
+    pub(super) fn finish_weighing(self, weight: usize) -> Frames {
+        Frames {
+            bytes: self.bytes.freeze(),
+            messages: self.messages,
+            published_ms: self.published_ms,
+            origin: Origin::Any,
+            weight: Some(weight),
+        }
+    }
+
     /// `None` if nothing was added.
     pub(crate) fn finish(self) -> Option<Frames> {
         (self.messages > 0).then(|| Frames {
             bytes: self.bytes.freeze(),
             messages: self.messages,
             published_ms: self.published_ms,
+            origin: Origin::Any,
+            weight: None,
         })
     }
 }

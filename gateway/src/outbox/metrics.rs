@@ -8,6 +8,10 @@ pub(crate) struct Metrics {
     pub(crate) bytes: IntGauge,
     /// Messages dropped because their client was too slow.
     pub(crate) dropped_slow: IntCounter,
+    /// Messages left out because a newer one replaced them before the client could take them.
+    pub(crate) dropped_coalesced: IntCounter,
+    /// Messages that a client was too slow for: the log did not have them any more.
+    pub(crate) dropped_lagged: IntCounter,
 }
 
 impl Metrics {
@@ -28,6 +32,8 @@ impl Metrics {
         Ok(Self {
             bytes,
             dropped_slow: dropped.with_label_values(&["slow_consumer"]),
+            dropped_coalesced: dropped.with_label_values(&["coalesced"]),
+            dropped_lagged: dropped.with_label_values(&["lagged"]),
         })
     }
 }

@@ -1,14 +1,20 @@
 //! What waits to be written to one connection: frames, ready-made, bounded in bytes.
 //!
 //! The hub and the connection's own session put frames in and never wait; the connection's task takes
-//! them out as its socket drains. An empty outbox holds no memory beyond itself. When it is full the
-//! client is too slow: what waits is dropped and the connection is told to close.
+//! them out as its socket drains. An empty outbox holds no memory beyond itself.
+//!
+//! A client that does not keep up costs a quarter of its limit before anything is done. From there on
+//! topics with the policy `latest` are coalesced, and of those with `catch-up` it is only kept where the
+//! client stands: it reads the log from there when it has taken what waits. When the outbox is full all
+//! the same, what waits is dropped and the connection is told to close.
 
+mod conflation;
 mod frames;
+mod lag;
 mod metrics;
 mod set;
 
-pub(crate) use frames::{Frames, FramesBuilder};
+pub(crate) use frames::{Frames, FramesBuilder, Origin};
 pub(crate) use metrics::Metrics;
 pub(crate) use set::OutboxSet;
 
@@ -18,8 +24,11 @@ use std::task::{Context, Poll, Waker};
 use parking_lot::Mutex;
 use tidegate_shared::code::CloseCode;
 use tidegate_shared::name::SessionId;
+use tidegate_shared::position::Position;
+use tidegate_shared::topic::Topic;
 
 use crate::dialect::{Format, Goodbye};
+use lag::Lag;
 
 /// One connection as the rest of the node sees it: who it is, what it is written in, and the way to it.
 #[derive(Debug)]
@@ -39,7 +48,12 @@ struct Queue {
     woken: bool,
     waker: Option<Waker>,
     ending: Option<Ending>,
+    /// Only while the client does not keep up.
+    lag: Option<Box<Lag>>,
 }
+
+/// Above this part of its limit an outbox belongs to a client that does not keep up.
+const SLOW: usize = 4;
 
 /// Why the node ends a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -53,11 +67,16 @@ pub(crate) enum Ending {
     Slow,
 }
 
-/// What became of frames that were put into an outbox.
+/// What became of frames that were put into an outbox. `bytes`: how many more of them wait now. `wake`:
+/// the caller must call [`Outbox::wake`] when it is done with its batch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Put {
-    /// They wait. `wake`: the caller must call [`Outbox::wake`] when it is done with its batch.
-    Queued { wake: bool },
+    /// They wait.
+    Queued { wake: bool, bytes: i64 },
+    /// What is newest in them waits; this many messages were left out.
+    Coalesced { wake: bool, bytes: i64, messages: u64 },
+    /// The client does not keep up; nothing was kept, but where it stands.
+    Behind,
     /// The outbox overflowed just now; this many messages were dropped, these among them, and `bytes`
     /// no longer wait. The caller must wake.
     Overflowed { messages: u64, bytes: usize },
@@ -69,6 +88,9 @@ pub(crate) enum Put {
 #[derive(Debug)]
 pub(crate) enum Taken {
     Frames(Frames),
+    /// Nothing waits, and of this topic the log is to be read from there on.
+    /// [`Outbox::refilled`] must be called before the next one is told.
+    Behind(Topic, Position),
     End(Ending),
 }
 
@@ -99,19 +121,82 @@ impl Outbox {
         if queue.ending.is_some() {
             return Put::Ending;
         }
-        if queue.bytes > 0 && queue.bytes + frames.size() > self.limit {
-            let messages = queue.waiting.iter().map(Frames::messages).sum::<u64>() + frames.messages();
-            let bytes = queue.bytes;
-            queue.discard();
-            queue.ending = Some(Ending::Slow);
-            queue.woken = true;
-            return Put::Overflowed { messages, bytes };
+        if !matches!(frames.origin(), Origin::Any) && (queue.is_coalescing() || self.is_slow(&queue, &frames)) {
+            return queue.coalesce(frames, self.limit);
         }
-        queue.bytes += frames.size();
-        queue.waiting.push_back(frames);
-        let wake = !queue.woken;
-        queue.woken = true;
-        Put::Queued { wake }
+        if queue.bytes > 0 && queue.bytes + frames.size() > self.limit {
+            return queue.overflow(frames.messages());
+        }
+        queue.push(frames)
+    }
+
+    /// The same for publications of a topic whose log is read when the client has taken what waits.
+    /// `from`: where it stands without these.
+    pub(crate) fn put_or_leave_behind(&self, frames: Frames, topic: &Topic, from: Position) -> Put {
+        let mut queue = self.queue.lock();
+        if queue.ending.is_some() {
+            return Put::Ending;
+        }
+        if self.is_slow(&queue, &frames) {
+            queue.lag.get_or_insert_default().leave_behind(topic.clone(), from);
+            return Put::Behind;
+        }
+        queue.push(frames)
+    }
+
+    /// What was read of the log of a topic that is behind, and where the client stands with it: nowhere
+    /// if it is behind no longer. [`Put::Behind`] if it does not fit now.
+    pub(crate) fn put_page(&self, frames: Option<Frames>, topic: &Topic, place: Option<Position>) -> Put {
+        let mut queue = self.queue.lock();
+        if queue.ending.is_some() {
+            return Put::Ending;
+        }
+        let size = frames.as_ref().map_or(0, Frames::size);
+        if queue.bytes > 0 && queue.bytes + size > self.limit {
+            return Put::Behind;
+        }
+        if let Some(lag) = &mut queue.lag {
+            lag.place(topic, place);
+        }
+        match frames {
+            Some(frames) => queue.push(frames),
+            None => Put::Queued {
+                wake: false,
+                bytes: 0,
+            },
+        }
+    }
+
+    /// The topic that [`Taken::Behind`] told was looked after, for the time being.
+    pub(crate) fn refilled(&self) {
+        let mut queue = self.queue.lock();
+        if let Some(lag) = &mut queue.lag {
+            lag.end_reading();
+        }
+        queue.tidy();
+    }
+
+    /// The client has left a topic. Gives whether it was behind there, and how many bytes less wait.
+    pub(crate) fn forget(&self, topic: &Topic) -> (bool, usize) {
+        let mut queue = self.queue.lock();
+        for frames in &mut queue.waiting {
+            // They stay where they are: before what answers the leaving.
+            if frames.origin().topic() == Some(topic) {
+                *frames.origin_mut() = Origin::Any;
+            }
+        }
+        let Some(lag) = &mut queue.lag else {
+            return (false, 0);
+        };
+        let (was_behind, bytes) = lag.forget(topic);
+        queue.bytes -= bytes;
+        queue.tidy();
+        (was_behind, bytes)
+    }
+
+    /// Whether these would be more than a client that keeps up has waiting.
+    fn is_slow(&self, queue: &Queue, frames: &Frames) -> bool {
+        queue.bytes > 0 && queue.bytes + frames.size() > self.limit / SLOW
     }
 
     /// Ends the connection, unless it is ending already.
@@ -144,8 +229,14 @@ impl Outbox {
             }
             return Poll::Ready(Taken::Frames(frames));
         }
+        if let Some(frames) = queue.take_coalesced(self.format) {
+            return Poll::Ready(Taken::Frames(frames));
+        }
         if let Some(ending) = queue.ending {
             return Poll::Ready(Taken::End(ending));
+        }
+        if let Some((topic, from)) = queue.lag.as_mut().and_then(|lag| lag.begin_reading()) {
+            return Poll::Ready(Taken::Behind(topic, from));
         }
         queue.woken = false;
         queue.register(cx);
@@ -193,9 +284,49 @@ impl Queue {
         }
     }
 
+    fn push(&mut self, frames: Frames) -> Put {
+        let size = frames.size();
+        self.bytes += size;
+        self.waiting.push_back(frames);
+        Put::Queued {
+            wake: self.must_wake(),
+            bytes: size.try_into().unwrap_or(i64::MAX),
+        }
+    }
+
+    fn must_wake(&mut self) -> bool {
+        !std::mem::replace(&mut self.woken, true)
+    }
+
+    /// Drops what waits, and ends the connection. `messages` were to come.
+    fn overflow(&mut self, messages: u64) -> Put {
+        let messages = self.waiting.iter().map(Frames::messages).sum::<u64>() + messages;
+        let bytes = self.bytes;
+        self.discard();
+        self.ending = Some(Ending::Slow);
+        self.woken = true;
+        Put::Overflowed { messages, bytes }
+    }
+
+    /// Where the client stands in topics that it is behind in is kept: it has not left them.
     fn discard(&mut self) {
         self.waiting = VecDeque::new();
         self.bytes = 0;
+        if let Some(lag) = &mut self.lag {
+            lag.discard();
+        }
+        self.tidy();
+    }
+}
+
+impl Origin {
+    /// The topic that a slow client gets less of.
+    fn topic(&self) -> Option<&Topic> {
+        match self {
+            Self::Any => None,
+            Self::Latest(publications) => publications.first().map(|one| &one.topic),
+            Self::Notice { topic, .. } => Some(topic),
+        }
     }
 }
 

@@ -181,10 +181,19 @@ fn namespace(section: &mut Section<'_, '_, '_>, mut namespace: Namespace, limits
         &mut namespace.log_ttl,
         section.time("log_ttl", &seconds(1, 30 * 86_400)),
     );
-    keep(
-        &mut namespace.slow,
-        section.choice("slow", &[("close", SlowPolicy::Close)]),
-    );
+    let slow = [
+        ("close", SlowPolicy::Close),
+        ("latest", SlowPolicy::Latest),
+        ("catch-up", SlowPolicy::CatchUp),
+    ];
+    keep(&mut namespace.slow, section.choice("slow", &slow));
+    if section.has("slow") && namespace.slow == SlowPolicy::CatchUp && !namespace.has_log() {
+        let wrong = Wrong::new(
+            "slow clients can only catch up where there is a log",
+            "set `slow` to \"latest\" or \"close\", or `log_size` to more than 0",
+        );
+        section.wrong("slow", section.place_of("slow"), wrong);
+    }
     keep(&mut namespace.max_data, section.size("max_data", &(1..=64 * MIB)));
     if section.has("max_data") {
         check_outbox(section, "max_data", namespace.max_data, limits.outbox);

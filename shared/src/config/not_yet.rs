@@ -52,7 +52,6 @@ pub(super) const KEYS: &[Key] = &[
 pub(super) const VALUES: &[(&str, &[&str])] = &[
     ("redis.url", &["rediss", "redis-sentinel", "redis-cluster"]),
     ("namespace.kind", &["state"]),
-    ("namespace.slow", &["latest", "catch-up"]),
     ("namespace.subscribe", &["users", "owner", "token", "nobody"]),
     ("namespace.publish", &["users", "owner", "token", "nobody"]),
     ("namespace.set", &["users", "owner", "token", "nobody"]),

@@ -7,4 +7,5 @@ mod jobs;
 mod order;
 mod rules;
 mod size;
+mod slow;
 mod state;

@@ -67,6 +67,13 @@ impl Dialect for Events {
             .map(|place| (&publication.topic, place.position));
         block(place, out, |out| Native.encode_publication(publication, out));
     }
+
+    fn encode_coalesced(&self, publication: &Publication, skipped: u64, out: &mut Vec<u8>) {
+        let place = publication
+            .place
+            .map(|place| (&publication.topic, place.position));
+        block(place, out, |out| Native.encode_coalesced(publication, skipped, out));
+    }
 }
 
 fn block(place: Option<(&Topic, Position)>, out: &mut Vec<u8>, write: impl FnOnce(&mut Vec<u8>)) {

@@ -54,7 +54,7 @@ pub(super) fn reply(id: Option<&RequestId>, reply: &Reply, out: &mut Vec<u8>) {
                 if index > 0 {
                     list.push(b',');
                 }
-                publication(one, list);
+                publication(one, 0, list);
             }
             list.push(b']');
             object.boolean("complete", *complete);
@@ -115,7 +115,8 @@ pub(super) fn push(push: &Push<'_>, out: &mut Vec<u8>) {
     }
 }
 
-pub(super) fn publication(publication: &Publication, out: &mut Vec<u8>) {
+/// `skipped`: how many before it the client did not get.
+pub(super) fn publication(publication: &Publication, skipped: u64, out: &mut Vec<u8>) {
     let kind = match &publication.body {
         Body::Message { .. } => "message",
         Body::Set { .. } => "set",
@@ -156,6 +157,9 @@ pub(super) fn publication(publication: &Publication, out: &mut Vec<u8>) {
             let member = RawJson::of(member).unwrap_or_else(|_| RawJson::null());
             object.raw("member", &member);
         }
+    }
+    if skipped > 0 {
+        object.number("skipped", skipped);
     }
     object.end();
 }

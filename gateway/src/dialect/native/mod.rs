@@ -42,6 +42,10 @@ impl Dialect for Native {
     }
 
     fn encode_publication(&self, publication: &Publication, out: &mut Vec<u8>) {
-        encode::publication(publication, out);
+        encode::publication(publication, 0, out);
+    }
+
+    fn encode_coalesced(&self, publication: &Publication, skipped: u64, out: &mut Vec<u8>) {
+        encode::publication(publication, skipped, out);
     }
 }

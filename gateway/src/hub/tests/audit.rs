@@ -10,7 +10,11 @@ use tidegate_shared::name::SessionId;
 use tidegate_shared::position::{Epoch, Position, Since, Tag};
 use tidegate_shared::publication::Place;
 
+use tidegate_shared::topic::Topic;
+use tokio::task::JoinHandle;
+
 use crate::dialect::Format;
+use crate::hub::Hub;
 use crate::outbox::{Outbox, Taken};
 
 pub(super) struct Auditor {
@@ -20,12 +24,19 @@ pub(super) struct Auditor {
     /// Where it has come to. Without a tag where it was told that it missed something.
     pub(super) at: Option<(Epoch, u64, Option<Tag>)>,
     pub(super) told: Vec<&'static str>,
+    /// It reads only now and then, and has little room.
+    pub(super) is_slow: bool,
+    catching_up: Option<JoinHandle<()>>,
 }
 
 impl Auditor {
-    pub(super) fn new(since: Option<Since>) -> Self {
+    pub(super) fn new(since: Option<Since>, is_slow: bool) -> Self {
+        // Room for a few publications; a quarter of it and the client falls behind.
+        let limit = if is_slow { 3_000 } else { 1 << 24 };
         Self {
-            outbox: Arc::new(Outbox::new(SessionId::new(), Format::NativeJson, 1 << 24)),
+            is_slow,
+            catching_up: None,
+            outbox: Arc::new(Outbox::new(SessionId::new(), Format::NativeJson, limit)),
             since,
             at: None,
             told: Vec::new(),
@@ -36,13 +47,38 @@ impl Auditor {
         self.at.map(|(epoch, offset, tag)| Since { epoch, offset, tag })
     }
 
-    /// Reads what has come so far.
-    pub(super) fn read(&mut self, all: &HashMap<Tag, Place>) {
+    /// Reads what has come so far, and has the log read where it is behind.
+    pub(super) fn read(&mut self, all: &HashMap<Tag, Place>, hub: &Hub, topic: &Topic) {
+        if self.catching_up.take_if(|one| one.is_finished()).is_some() {
+            self.outbox.refilled();
+        }
         let cx = Context::from_waker(Waker::noop());
-        while let Poll::Ready(Taken::Frames(frames)) = self.outbox.poll_take(&cx) {
-            for message in messages(&frames.into_bytes()) {
-                self.hear(&message, all);
+        loop {
+            match self.outbox.poll_take(&cx) {
+                Poll::Pending => return,
+                Poll::Ready(Taken::Frames(frames)) => {
+                    for message in messages(&frames.into_bytes()) {
+                        self.hear(&message, all);
+                    }
+                }
+                Poll::Ready(Taken::Behind(behind, at)) => {
+                    assert_eq!(&behind, topic);
+                    let (hub, outbox) = (hub.clone(), self.outbox.clone());
+                    self.catching_up = Some(tokio::spawn(async move {
+                        // If the log cannot be read it is tried again.
+                        let _ = hub.catch_up(&outbox, &behind, at).await;
+                    }));
+                }
+                Poll::Ready(Taken::End(ending)) => panic!("it was cut off: {ending:?}"),
             }
+        }
+    }
+
+    /// Before it leaves.
+    pub(super) fn stop(&mut self) {
+        if let Some(catching_up) = self.catching_up.take() {
+            catching_up.abort();
+            self.outbox.refilled();
         }
     }
 

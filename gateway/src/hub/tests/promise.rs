@@ -7,6 +7,7 @@ use prometheus::Registry;
 use proptest::prelude::*;
 use tidegate_shared::broker::BrokerEvent;
 use tidegate_shared::config::Config;
+use tidegate_shared::namespace::{Namespace, Namespaces, SlowPolicy};
 use tidegate_shared::topic::Topic;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -40,6 +41,8 @@ enum Step {
     Leave(usize),
     Sweep,
     Turns(u8),
+    /// The slow clients read what waits for them.
+    Read,
 }
 
 fn step() -> impl Strategy<Value = Step> {
@@ -57,6 +60,7 @@ fn step() -> impl Strategy<Value = Step> {
         2 => client.prop_map(Step::Leave),
         1 => Just(Step::Sweep),
         8 => (1..12_u8).prop_map(Step::Turns),
+        1 => Just(Step::Read),
     ]
 }
 
@@ -87,15 +91,25 @@ struct World {
     topic: Topic,
     registry: Registry,
     clients: Vec<Client>,
+    /// So many of them don't keep up.
+    slow: usize,
 }
 
 impl World {
-    fn new(delays: Vec<u8>) -> Self {
+    fn new(delays: Vec<u8>, slow: SlowPolicy) -> Self {
         let topic = Topic::parse("t").expect("valid");
         let broker = FlakyBroker::new(topic.clone(), 6, delays);
         let registry = Registry::new();
         let metrics = outbox::Metrics::register(&registry).expect("fresh");
-        let hub = Hub::new(Arc::new(Config::default()), broker.clone(), metrics, &registry).expect("fresh");
+        let namespace = Namespace {
+            slow,
+            ..Namespace::new(Topic::DEFAULT_NAMESPACE)
+        };
+        let config = Config {
+            namespaces: Namespaces::new(namespace, []),
+            ..Config::default()
+        };
+        let hub = Hub::new(Arc::new(config), broker.clone(), metrics, &registry).expect("fresh");
         let events = tidegate_shared::broker::Broker::events(&*broker).expect("first");
         tokio::spawn(crate::hub::events::run(
             hub.clone(),
@@ -108,6 +122,7 @@ impl World {
             topic,
             registry,
             clients: (0..CLIENTS).map(|_| Client::Away(None)).collect(),
+            slow: if slow == SlowPolicy::CatchUp { 2 } else { 0 },
         }
     }
 
@@ -130,8 +145,9 @@ impl World {
                 self.hub.sweep(Instant::now() + LINGER).await;
             }
             Step::Turns(count) => turns(count.into()).await,
+            Step::Read => return self.look(true).await,
         }
-        self.look().await;
+        self.look(false).await;
     }
 
     fn join(&mut self, client: usize, resume: bool) {
@@ -142,7 +158,7 @@ impl World {
             .take()
             .filter(|_| resume)
             .and_then(|before| before.position());
-        let auditor = Auditor::new(since);
+        let auditor = Auditor::new(since, client < self.slow);
         let (hub, outbox, topic) = (self.hub.clone(), auditor.outbox.clone(), self.topic.clone());
         let joining = tokio::spawn(async move {
             let reply = |standing: crate::hub::Standing| Reply::Subscribed {
@@ -158,7 +174,7 @@ impl World {
     }
 
     async fn abort(&mut self, client: usize) {
-        self.look().await;
+        self.look(false).await;
         let taken = std::mem::replace(&mut self.clients[client], Client::Away(None));
         match taken {
             Client::Joining(auditor, joining) => {
@@ -176,14 +192,15 @@ impl World {
             && let Client::Live(mut auditor) =
                 std::mem::replace(&mut self.clients[client], Client::Away(None))
         {
+            auditor.stop();
             self.hub.leave(&auditor.outbox, &self.topic);
-            auditor.read(&self.broker.state.lock().all);
+            auditor.read(&self.broker.state.lock().all, &self.hub, &self.topic);
             self.clients[client] = Client::Away(Some(auditor));
         }
     }
 
     /// Reads what the clients got, and finds out which joins have ended.
-    async fn look(&mut self) {
+    async fn look(&mut self, slow_too: bool) {
         for client in &mut self.clients {
             let taken = std::mem::replace(client, Client::Away(None));
             *client = match taken {
@@ -195,8 +212,10 @@ impl World {
                 }
                 other => other,
             };
-            if let Client::Live(auditor) = client {
-                auditor.read(&self.broker.state.lock().all);
+            if let Client::Live(auditor) = client
+                && (slow_too || !auditor.is_slow)
+            {
+                auditor.read(&self.broker.state.lock().all, &self.hub, &self.topic);
             }
         }
     }
@@ -213,8 +232,8 @@ impl World {
         for _ in 0..50 {
             turns(100).await;
             self.hub.retry_repairs();
+            self.look(true).await;
         }
-        self.look().await;
         let top = self.broker.state.lock().top();
         for client in &self.clients {
             match client {
@@ -268,12 +287,12 @@ async fn turns(count: u32) {
     }
 }
 
-fn run(steps: Vec<Step>, delays: Vec<u8>, is_harmless: bool) {
+fn run(steps: Vec<Step>, delays: Vec<u8>, is_harmless: bool, slow: SlowPolicy) {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .build()
         .expect("a runtime");
     runtime.block_on(async {
-        let mut world = World::new(delays);
+        let mut world = World::new(delays, slow);
         for step in steps {
             world.take(step).await;
         }
@@ -294,7 +313,7 @@ proptest! {
         steps in proptest::collection::vec(step(), 1..120),
         delays in proptest::collection::vec(0..6_u8, 0..12),
     ) {
-        run(steps, delays, false);
+        run(steps, delays, false, SlowPolicy::Close);
     }
 
     #[test]
@@ -302,6 +321,14 @@ proptest! {
         steps in proptest::collection::vec(harmless_step(), 1..80),
         delays in proptest::collection::vec(0..6_u8, 0..12),
     ) {
-        run(steps, delays, true);
+        run(steps, delays, true, SlowPolicy::Close);
+    }
+
+    #[test]
+    fn clients_that_catch_up_get_the_same_promise(
+        steps in proptest::collection::vec(step(), 1..120),
+        delays in proptest::collection::vec(0..6_u8, 0..12),
+    ) {
+        run(steps, delays, false, SlowPolicy::CatchUp);
     }
 }
