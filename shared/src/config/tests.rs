@@ -4,7 +4,7 @@ use std::time::Duration;
 use proptest::prelude::*;
 
 use super::*;
-use crate::namespace::{Namespace, TopicKind};
+use crate::namespace::{Namespace, SlowPolicy, TopicKind};
 use crate::topic::Topic;
 
 fn errors(text: &str) -> String {
@@ -70,9 +70,19 @@ fn every_key_of_this_version_is_taken_over() {
         (1024, 32 * 1024),
         "not set: `limits.data`"
     );
+    assert_eq!(
+        (chat.slow, plain.slow),
+        (SlowPolicy::CatchUp, SlowPolicy::Latest)
+    );
     assert_eq!(raw.kind, TopicKind::Bare);
     assert!(!raw.has_log());
     assert!(config.check_gateway().is_ok());
+}
+
+#[test]
+fn slow_clients_can_only_catch_up_where_there_is_a_log() {
+    let wrong = errors("[[namespace]]\nname = \"a\"\nlog_size = 0\nslow = \"catch-up\"\n");
+    assert!(wrong.contains(":4: ") && wrong.contains("there is a log"), "{wrong}");
 }
 
 #[test]
