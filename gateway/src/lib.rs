@@ -6,6 +6,7 @@
 mod admin;
 mod capacity;
 pub mod connection;
+mod control;
 pub mod dialect;
 pub mod hub;
 mod listeners;

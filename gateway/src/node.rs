@@ -3,6 +3,7 @@
 //! What a connection needs of its node is here; sockets and HTTP are not.
 
 mod registration;
+mod roster;
 
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -14,15 +15,17 @@ use thiserror::Error;
 use tidegate_shared::backend::Backend;
 use tidegate_shared::code::CloseCode;
 use tidegate_shared::config::Config;
-use tidegate_shared::name::{NameError, NodeId};
+use tidegate_shared::name::{NameError, NodeId, UserId};
 use tidegate_shared::nodes::NodeInfo;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, mpsc};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 use crate::connection;
+use crate::control::{self, Desk, Who};
 use crate::dialect::Goodbye;
 use crate::hub::Hub;
 use registration::Registration;
+use roster::Roster;
 
 use crate::outbox::{self, Ending, Outbox, OutboxSet};
 
@@ -40,6 +43,8 @@ pub struct Node {
     pub(crate) connection_metrics: connection::Metrics,
     pub(crate) outbox_metrics: outbox::Metrics,
     connections: Mutex<OutboxSet>,
+    roster: Mutex<Roster>,
+    pub(crate) desk: Desk,
     /// Told whenever the last connection ends.
     emptied: Notify,
     shutdown: CancellationToken,
@@ -79,7 +84,8 @@ impl Node {
         let connection_metrics = connection::Metrics::register(registry)?;
         let events = backend.broker.events().ok_or(StartError::EventsTaken)?;
         let tasks = CancellationToken::new();
-        hub.start(events, tasks.clone());
+        let (control, messages) = mpsc::channel(control::WAITING);
+        hub.start(events, control, tasks.clone());
         let node = Arc::new(Self {
             id: node_id(&host_name())?,
             config,
@@ -88,12 +94,15 @@ impl Node {
             connection_metrics,
             outbox_metrics,
             connections: Mutex::default(),
+            roster: Mutex::default(),
+            desk: Desk::default(),
             emptied: Notify::new(),
             shutdown: shutdown.clone(),
             started_at: now_ms(),
             registration: Registration::default(),
-            _tasks: tasks.drop_guard(),
+            _tasks: tasks.clone().drop_guard(),
         });
+        tokio::spawn(control::run(Arc::downgrade(&node), messages, tasks));
         registration::start(&node);
         let leaving = Arc::downgrade(&node);
         tokio::spawn(async move {
@@ -135,12 +144,18 @@ impl Node {
         }
     }
 
+    /// The connections of a session or a user.
+    pub(crate) fn find(&self, who: &Who) -> Vec<Arc<Outbox>> {
+        self.roster.lock().find(who)
+    }
+
     /// Takes the node off the list of nodes, for good.
     pub async fn withdraw(&self) {
         self.registration.withdraw(self).await;
     }
 
-    pub(crate) fn enter(&self, outbox: &Arc<Outbox>) {
+    pub(crate) fn enter(&self, outbox: &Arc<Outbox>, user: Option<UserId>) {
+        self.roster.lock().insert(outbox.clone(), user);
         self.connections.lock().insert(outbox.clone());
         // Checked after the insertion: either this sees the shutdown, or the shutdown sees it.
         if self.shutdown.is_cancelled() {
@@ -149,6 +164,7 @@ impl Node {
     }
 
     pub(crate) fn leave(&self, outbox: &Arc<Outbox>) {
+        self.roster.lock().remove(outbox.session());
         let mut connections = self.connections.lock();
         connections.remove(outbox);
         if connections.is_empty() {

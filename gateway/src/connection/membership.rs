@@ -4,6 +4,8 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::metrics::ClosedBy;
+use tidegate_shared::name::UserId;
+
 use crate::node::Node;
 use crate::outbox::Outbox;
 use crate::session::Session;
@@ -18,10 +20,15 @@ pub(super) struct Membership {
 }
 
 impl Membership {
-    pub(super) fn begin(node: Arc<Node>, outbox: Arc<Outbox>, session: Session) -> Self {
+    pub(super) fn begin(
+        node: Arc<Node>,
+        outbox: Arc<Outbox>,
+        session: Session,
+        user: Option<UserId>,
+    ) -> Self {
         node.connection_metrics.connections.inc();
         node.connection_metrics.accepted(outbox.format()).inc();
-        node.enter(&outbox);
+        node.enter(&outbox, user);
         Self {
             node,
             outbox,

@@ -13,7 +13,7 @@ const LATENCIES: [f64; 13] = [
 ];
 /// Seconds.
 const DURATIONS: [f64; 8] = [1.0, 10.0, 60.0, 300.0, 900.0, 3_600.0, 14_400.0, 86_400.0];
-const ACTIONS: [&str; 10] = [
+const ACTIONS: [&str; 11] = [
     "subscribe",
     "unsubscribe",
     "publish",
@@ -24,6 +24,7 @@ const ACTIONS: [&str; 10] = [
     "submit",
     "ping",
     "invalid",
+    crate::session::BY_API,
 ];
 /// The outcome of a command that did not fail; else it is the name of the error code.
 pub(super) const OK: &str = "ok";

@@ -118,7 +118,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             published_ms: None,
             operations: Operations::default(),
             catch_up: CatchUp::default(),
-            member: Membership::begin(node.clone(), outbox.clone(), session),
+            member: Membership::begin(node.clone(), outbox.clone(), session, peer.user.clone()),
         };
         connection.say(|out| format.dialect().encode_push(&welcome, out));
         connection
@@ -133,6 +133,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
                     return Poll::Ready(farewell);
                 }
                 timer.as_mut().reset(self.member.session.deadline());
+            }
+            while let Some(order) = self.member.outbox.next_order() {
+                let effects = self.member.session.on_order(order);
+                if let Some(farewell) = self.apply(effects) {
+                    return Poll::Ready(farewell);
+                }
             }
             while let Poll::Ready((ticket, outcome)) = self.operations.poll_done(cx) {
                 let effects = self.member.session.on_done(ticket, outcome);
@@ -330,7 +336,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
                     self.member.node.hub.leave(&self.member.outbox, &topic);
                 }
                 Effect::Ping => self.put(Frames::control(frame::ping(b""))),
-                Effect::Close(code) => self.member.outbox.end(Ending::Orderly { code, goodbye: None }),
+                Effect::Close(code) => {
+                    self.member.outbox.end(Ending::Orderly { code, goodbye: None });
+                }
                 Effect::Abandon => return Some(None),
             }
         }

@@ -53,12 +53,23 @@ impl Operations {
 async fn run(operation: Operation, node: Arc<Node>, outbox: Arc<Outbox>) -> (Ticket, Outcome) {
     let Operation { ticket, work } = operation;
     let outcome = match work {
-        Work::Join { topic, since } => {
-            let reply = |standing: Standing| Reply::Subscribed {
-                topic: topic.clone(),
-                position: standing.position,
-                recovered: standing.recovered,
-                snapshot: standing.snapshot,
+        Work::Join {
+            topic,
+            since,
+            announced,
+        } => {
+            let reply = |standing: Standing| {
+                let subscribed = Reply::Subscribed {
+                    topic: topic.clone(),
+                    position: standing.position,
+                    recovered: standing.recovered,
+                    snapshot: standing.snapshot,
+                };
+                if announced {
+                    Reply::Announced(Box::new(subscribed))
+                } else {
+                    subscribed
+                }
             };
             let joined = node
                 .hub

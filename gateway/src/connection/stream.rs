@@ -96,7 +96,7 @@ impl Stream {
         let mut heartbeat = tokio::time::interval_at(Instant::now() + every, every);
         heartbeat.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let stream = Self {
-            member: Membership::begin(node.clone(), outbox, session),
+            member: Membership::begin(node.clone(), outbox, session, None),
             operations: Operations::default(),
             catch_up: CatchUp::default(),
             merger: (wanted.topics.len() > 1).then(|| Merger::new(wanted.cursor)),
@@ -129,6 +129,11 @@ impl Stream {
                 chunk,
                 ..
             } = self;
+            if let Some(order) = member.outbox.next_order() {
+                let effects = member.session.on_order(order);
+                self.apply(effects);
+                continue;
+            }
             let outbox = &member.outbox;
             let may_join = !wanted.is_empty() && operations.is_empty();
             tokio::select! {
@@ -210,7 +215,9 @@ impl Stream {
                     }
                     node.hub.leave(&self.member.outbox, &topic);
                 }
-                Effect::Close(code) => self.member.outbox.end(Ending::Orderly { code, goodbye: None }),
+                Effect::Close(code) => {
+                    self.member.outbox.end(Ending::Orderly { code, goodbye: None });
+                }
                 // The stream has a heartbeat of its own, and the socket says who is gone.
                 Effect::Ping | Effect::Abandon => {}
             }

@@ -43,13 +43,15 @@ pub enum Reply {
         position: Position,
     },
     Pong,
+    /// What the server did by itself, told as the answer to a command would be.
+    Announced(Box<Self>),
     Failed(Failure),
 }
 
 impl Reply {
     /// Whether it is sent even if the command carried no id.
     pub fn is_always_sent(&self) -> bool {
-        matches!(self, Self::Failed(_))
+        matches!(self, Self::Failed(_) | Self::Announced(_))
     }
 }
 

@@ -3,9 +3,11 @@
 
 use std::sync::Arc;
 
+use bytes::Bytes;
 use tidegate_shared::broker::{BrokerEvent, BrokerEvents};
 use tidegate_shared::publication::Publication;
 use tidegate_shared::topic::Topic;
+use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use super::Hub;
@@ -14,12 +16,24 @@ use super::delivery::Delivery;
 /// Most events of one batch. The connections' tasks get their turn between batches.
 const BATCH: usize = 512;
 
-pub(super) async fn run(hub: Hub, mut events: BrokerEvents, stop: CancellationToken) {
+pub(super) async fn run(
+    hub: Hub,
+    mut events: BrokerEvents,
+    control: mpsc::Sender<Bytes>,
+    stop: CancellationToken,
+) {
     let mut batch = Vec::with_capacity(BATCH);
     loop {
         tokio::select! {
             count = events.next_batch(&mut batch, BATCH) => if count == 0 { return },
             () = stop.cancelled() => return,
+        }
+        for event in &batch {
+            if let BrokerEvent::Control(message) = event
+                && control.try_send(message.clone()).is_err()
+            {
+                tracing::debug!("more messages from other nodes than can be heard; one is dropped");
+            }
         }
         hub.take(&mut batch);
         tokio::task::yield_now().await;
@@ -41,7 +55,8 @@ impl Hub {
                     self.fan_out(&mut publications);
                     self.suspect_all();
                 }
-                // Subscriptions stay; what is missed meanwhile is looked for at `Up`.
+                // Subscriptions stay; what is missed meanwhile is looked for at `Up`. What nodes tell
+                // each other is no topic.
                 BrokerEvent::Down | BrokerEvent::Control(_) => {}
             }
         }

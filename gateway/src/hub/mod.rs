@@ -23,12 +23,14 @@ use std::hash::BuildHasher;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use bytes::Bytes;
 use hashbrown::DefaultHashBuilder;
 use parking_lot::Mutex;
 use prometheus::Registry;
 use tidegate_shared::broker::{Broker, BrokerEvents};
 use tidegate_shared::config::Config;
 use tidegate_shared::topic::Topic;
+use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use crate::outbox;
@@ -89,9 +91,9 @@ impl Hub {
         (count(&hub.subscriptions), count(&hub.topics))
     }
 
-    /// Hears the broker and keeps house until `stop`.
-    pub(crate) fn start(&self, events: BrokerEvents, stop: CancellationToken) {
-        tokio::spawn(events::run(self.clone(), events, stop.clone()));
+    /// Hears the broker and keeps house until `stop`. What nodes tell each other goes on to `control`.
+    pub(crate) fn start(&self, events: BrokerEvents, control: mpsc::Sender<Bytes>, stop: CancellationToken) {
+        tokio::spawn(events::run(self.clone(), events, control, stop.clone()));
         tokio::spawn(self.clone().keep_house(stop));
     }
 

@@ -12,10 +12,12 @@ mod conflation;
 mod frames;
 mod lag;
 mod metrics;
+mod order;
 mod set;
 
 pub(crate) use frames::{Frames, FramesBuilder, Origin};
 pub(crate) use metrics::Metrics;
+pub(crate) use order::Order;
 pub(crate) use set::OutboxSet;
 
 use std::collections::VecDeque;
@@ -50,6 +52,9 @@ struct Queue {
     ending: Option<Ending>,
     /// Only while the client does not keep up.
     lag: Option<Box<Lag>>,
+    /// For the connection's session, in the order they were given.
+    #[expect(clippy::box_collection, reason = "hardly any connection ever has one")]
+    orders: Option<Box<VecDeque<Order>>>,
 }
 
 /// Above this part of its limit an outbox belongs to a client that does not keep up.
@@ -199,15 +204,44 @@ impl Outbox {
         queue.bytes > 0 && queue.bytes + frames.size() > self.limit / SLOW
     }
 
-    /// Ends the connection, unless it is ending already.
-    pub(crate) fn end(&self, ending: Ending) {
+    /// Ends the connection. `false` if it is ending already.
+    pub(crate) fn end(&self, ending: Ending) -> bool {
         let mut queue = self.queue.lock();
-        if queue.ending.is_none() {
-            queue.ending = Some(ending);
-            queue.woken = true;
-            drop(queue);
-            self.wake();
+        if queue.ending.is_some() {
+            return false;
         }
+        queue.ending = Some(ending);
+        queue.woken = true;
+        drop(queue);
+        self.wake();
+        true
+    }
+
+    /// Has the connection's session do something. `false` if it is ending, or has too much to do.
+    pub(crate) fn order(&self, order: Order) -> bool {
+        let mut queue = self.queue.lock();
+        if queue.ending.is_some() {
+            return false;
+        }
+        let orders = queue.orders.get_or_insert_default();
+        if orders.len() >= order::ORDERS {
+            return false;
+        }
+        orders.push_back(order);
+        drop(queue);
+        self.wake();
+        true
+    }
+
+    /// The next order. A task that looks here first and then for frames is woken for both.
+    pub(crate) fn next_order(&self) -> Option<Order> {
+        let mut queue = self.queue.lock();
+        let orders = queue.orders.as_mut()?;
+        let order = orders.pop_front();
+        if orders.is_empty() {
+            queue.orders = None;
+        }
+        order
     }
 
     /// Lets the connection's task look at what is there.
@@ -281,6 +315,10 @@ impl Queue {
         match &mut self.waker {
             Some(waker) => waker.clone_from(cx.waker()),
             none => *none = Some(cx.waker().clone()),
+        }
+        // Given since the task looked, when there may have been nobody to wake.
+        if self.orders.is_some() {
+            cx.waker().wake_by_ref();
         }
     }
 

@@ -67,6 +67,8 @@ pub(crate) enum Work {
     Join {
         topic: Topic,
         since: Option<Since>,
+        /// Nobody asked for it, so the reply is told without an id.
+        announced: bool,
     },
     Publish {
         topic: Topic,

@@ -7,6 +7,7 @@ use tidegate_shared::position::Since;
 use tidegate_shared::topic::Topic;
 
 use crate::dialect::{Command, Reply, RequestId};
+use crate::outbox::Order;
 
 /// What waits for its turn on a topic.
 #[derive(Debug)]
@@ -15,6 +16,8 @@ pub(super) enum Waiting {
         id: Option<RequestId>,
         command: Command,
     },
+    /// The server wants it.
+    Order(Order),
     /// A job has been submitted and is to be followed.
     Follow {
         id: Option<RequestId>,

@@ -26,6 +26,7 @@ use tidegate_shared::topic::Topic;
 use tokio::time::Instant;
 
 use crate::dialect::{Command, DecodeError, Failure, Reply, Request};
+use crate::outbox::Order;
 use heartbeat::Heartbeat;
 use lane::{Lanes, Waiting};
 
@@ -33,6 +34,8 @@ use lane::{Lanes, Waiting};
 pub(crate) const COMMANDS: u16 = 64;
 /// Messages in a row that are no commands, before the connection is closed.
 const RUBBISH: u8 = 10;
+/// What metrics call what the server does by itself.
+pub(crate) const BY_API: &str = "by_api";
 /// Publications of a `history` that does not say how many.
 const HISTORY: u64 = 100;
 
@@ -109,6 +112,14 @@ impl Session {
                 self.enter(topic, Waiting::Command { id, command }, &mut effects);
             }
         }
+        effects
+    }
+
+    /// The server wants something of this session; it takes its turn among the client's commands.
+    pub(crate) fn on_order(&mut self, order: Order) -> Vec<Effect> {
+        let mut effects = Vec::new();
+        self.commands += 1;
+        self.enter(order.topic().clone(), Waiting::Order(order), &mut effects);
         effects
     }
 
@@ -195,6 +206,7 @@ impl Session {
                 let action = command.name();
                 (id, action, self.begin_command(topic, command))
             }
+            Waiting::Order(order) => (None, BY_API, self.begin_order(order)),
             Waiting::Follow { id, submitted, since } => {
                 (id, "submit", self.begin_follow(topic, submitted, since))
             }
@@ -210,7 +222,7 @@ impl Session {
                 true
             }
             Begun::Answered(reply) => {
-                if matches!(reply, Reply::Unsubscribed { .. }) && self.subscriptions.remove(topic) {
+                if ends_subscription(&reply) && self.subscriptions.remove(topic) {
                     if self.subscriptions.is_empty() {
                         self.subscriptions = HashSet::new();
                     }
@@ -220,6 +232,31 @@ impl Session {
                 effects.push(Effect::reply(action, id, reply));
                 false
             }
+            Begun::Nothing => {
+                self.commands -= 1;
+                false
+            }
+        }
+    }
+
+    fn begin_order(&mut self, order: Order) -> Begun {
+        match order {
+            Order::Subscribe { topic, .. } if self.subscriptions.contains(&topic) => Begun::Nothing,
+            Order::Subscribe { topic, since } => {
+                if let Err(failure) = self.check_room() {
+                    return Begun::Answered(Reply::Failed(failure));
+                }
+                self.joining += 1;
+                Begun::Takes(Work::Join {
+                    topic,
+                    since,
+                    announced: true,
+                })
+            }
+            Order::Unsubscribe { topic } if self.subscriptions.contains(&topic) => {
+                Begun::Answered(Reply::Announced(Box::new(Reply::Unsubscribed { topic })))
+            }
+            Order::Unsubscribe { .. } => Begun::Nothing,
         }
     }
 
@@ -241,7 +278,11 @@ impl Session {
                     return Begun::Answered(Reply::Failed(failure));
                 }
                 self.joining += 1;
-                Begun::Takes(Work::Join { topic, since })
+                Begun::Takes(Work::Join {
+                    topic,
+                    since,
+                    announced: false,
+                })
             }
             Command::Unsubscribe { .. } => Begun::Answered(Reply::Unsubscribed { topic }),
             Command::Publish { data, key, .. } => {
@@ -282,6 +323,13 @@ impl Session {
     }
 }
 
+fn ends_subscription(reply: &Reply) -> bool {
+    match reply {
+        Reply::Announced(inner) => ends_subscription(inner),
+        reply => matches!(reply, Reply::Unsubscribed { .. }),
+    }
+}
+
 /// How many publications a `history` that asks for so many gets at most.
 pub(crate) fn history_limit(asked: Option<u64>) -> usize {
     usize::try_from(asked.unwrap_or(HISTORY)).map_or(READ_LIMIT, |limit| limit.min(READ_LIMIT))
@@ -291,4 +339,6 @@ pub(crate) fn history_limit(asked: Option<u64>) -> usize {
 enum Begun {
     Answered(Reply),
     Takes(Work),
+    /// It is so already.
+    Nothing,
 }

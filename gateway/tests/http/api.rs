@@ -270,7 +270,7 @@ async fn an_unknown_job_is_not_found() {
 #[tokio::test]
 async fn what_this_version_does_not_have_is_said_to_be_missing() {
     let node = Node::start();
-    for path in ["/api/subscribe", "/api/jobs/x/retry"] {
+    for path in ["/api/jobs/x/retry", "/api/jobs/y/retry"] {
         let detail = node.post(path, &json!({})).await.problem(404, 111);
         assert!(detail.contains("this version does not have"), "{path}: {detail}");
     }

@@ -14,5 +14,6 @@ mod events;
 mod node;
 mod process;
 mod rubbish;
+mod sessions;
 mod shutdown;
 mod wire;

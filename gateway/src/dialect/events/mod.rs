@@ -41,6 +41,10 @@ impl Dialect for Events {
     }
 
     fn encode_reply(&self, _: Option<&RequestId>, reply: &Reply, out: &mut Vec<u8>) {
+        let reply = match reply {
+            Reply::Announced(inner) => inner,
+            reply => reply,
+        };
         let place = match reply {
             // Its client stands where it stood, until it has what it missed.
             Reply::Subscribed {

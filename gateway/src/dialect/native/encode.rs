@@ -9,6 +9,7 @@ use crate::dialect::{Failure, Push, Reply, RequestId};
 
 pub(super) fn reply(id: Option<&RequestId>, reply: &Reply, out: &mut Vec<u8>) {
     let kind = match reply {
+        Reply::Announced(inner) => return self::reply(None, inner, out),
         Reply::Subscribed { .. } => "subscribed",
         Reply::Unsubscribed { .. } => "unsubscribed",
         Reply::Published { .. } => "published",
@@ -64,7 +65,7 @@ pub(super) fn reply(id: Option<&RequestId>, reply: &Reply, out: &mut Vec<u8>) {
             object.text("topic", topic.as_str());
             write_position(&mut object, Some(position));
         }
-        Reply::Pong => {}
+        Reply::Pong | Reply::Announced(_) => {}
         Reply::Failed(failure) => write_failure(&mut object, failure),
     }
     object.end();

@@ -114,6 +114,7 @@ impl World {
         tokio::spawn(crate::hub::events::run(
             hub.clone(),
             events,
+            tokio::sync::mpsc::channel(1).0,
             CancellationToken::new(),
         ));
         Self {

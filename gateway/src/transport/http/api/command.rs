@@ -13,6 +13,7 @@ use super::broadcast::Broadcast;
 use super::history::History;
 use super::presence::Presence;
 use super::publish::Publish;
+use super::sessions::{Disconnect, Subscribe, Unsubscribe};
 use super::state::{Remove, Set};
 use super::{Api, answer};
 use crate::transport::http::{Problem, body};
@@ -27,6 +28,9 @@ pub(super) enum Command {
     Set(Set),
     Remove(Remove),
     Presence(Presence),
+    Disconnect(Disconnect),
+    Subscribe(Subscribe),
+    Unsubscribe(Unsubscribe),
 }
 
 impl Command {
@@ -39,6 +43,9 @@ impl Command {
             Self::Set(_) => "set",
             Self::Remove(_) => "remove",
             Self::Presence(_) => "presence",
+            Self::Disconnect(_) => "disconnect",
+            Self::Subscribe(_) => "subscribe",
+            Self::Unsubscribe(_) => "unsubscribe",
         }
     }
 
@@ -51,6 +58,9 @@ impl Command {
             Self::Set(command) => document(&command.run(api).await?),
             Self::Remove(command) => document(&command.run(api).await?),
             Self::Presence(command) => document(&command.run(api).await?),
+            Self::Disconnect(command) => document(&command.run(api).await?),
+            Self::Subscribe(command) => document(&command.run(api).await?),
+            Self::Unsubscribe(command) => document(&command.run(api).await?),
         }
     }
 }

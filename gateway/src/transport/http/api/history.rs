@@ -4,11 +4,12 @@ use serde::{Deserialize, Serialize};
 use tidegate_shared::broker::From;
 use tidegate_shared::code::ErrorCode;
 use tidegate_shared::json::RawJson;
-use tidegate_shared::position::{Epoch, Offset, Position, Since, Tag};
+use tidegate_shared::position::Position;
 use tidegate_shared::topic::Topic;
 
 use super::Api;
 use crate::connection::history;
+use crate::control::Place;
 use crate::dialect::native::Native;
 use crate::dialect::{Dialect, Reply};
 use crate::session::history_limit;
@@ -27,16 +28,6 @@ pub(super) struct History {
     limit: Option<u64>,
 }
 
-/// A position as a caller hands it back.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Place {
-    epoch: String,
-    offset: Offset,
-    #[serde(default)]
-    tag: Option<String>,
-}
-
 #[derive(Debug, Serialize)]
 pub(super) struct Page {
     topic: Topic,
@@ -49,12 +40,8 @@ pub(super) struct Page {
 
 impl History {
     pub(super) async fn run(self, api: &Api) -> Result<Page, Problem> {
-        let from = match self.since {
-            Some(since) => From::After(Since {
-                epoch: Epoch::from_wire(&since.epoch),
-                offset: since.offset,
-                tag: since.tag.as_deref().map(Tag::from_wire),
-            }),
+        let from = match &self.since {
+            Some(place) => From::After(place.into()),
             None => From::Newest,
         };
         let limit = history_limit(self.limit);

@@ -11,6 +11,7 @@ pub(super) mod missing;
 mod openapi;
 mod presence;
 mod publish;
+mod sessions;
 mod state;
 
 use std::sync::Arc;
@@ -69,7 +70,7 @@ impl Api {
 }
 
 /// Every route with its path as `openapi.json` spells it.
-fn routes() -> [(&'static str, MethodRouter<Arc<Api>>); 11] {
+fn routes() -> [(&'static str, MethodRouter<Arc<Api>>); 14] {
     [
         ("/api/publish", of(Command::Publish)),
         ("/api/broadcast", of(Command::Broadcast)),
@@ -77,6 +78,9 @@ fn routes() -> [(&'static str, MethodRouter<Arc<Api>>); 11] {
         ("/api/set", of(Command::Set)),
         ("/api/remove", of(Command::Remove)),
         ("/api/presence", of(Command::Presence)),
+        ("/api/disconnect", of(Command::Disconnect)),
+        ("/api/subscribe", of(Command::Subscribe)),
+        ("/api/unsubscribe", of(Command::Unsubscribe)),
         ("/api/info", get(info::info)),
         ("/api/batch", post(batch::batch)),
         ("/api/jobs", post(jobs::submit)),
