@@ -12,7 +12,7 @@ use super::broker::{milliseconds, text};
 use super::commands::{CallError, Commands};
 use super::keys::Keys;
 use super::scripts::Script;
-use crate::broker::{BrokerError, rule};
+use crate::broker::{BrokerError, TOPIC_TTL, rule};
 use crate::name::NodeId;
 use crate::nodes::{MESSAGE_LIMIT, NODE_LIMIT, NodeInfo, Nodes};
 
@@ -31,6 +31,7 @@ impl RedisNodes {
             text(entry),
             milliseconds(ttl),
             Value::Integer(limit),
+            milliseconds(ttl.saturating_add(TOPIC_TTL)),
         ];
         let answer = self
             .commands

@@ -2,13 +2,17 @@
 
 use std::time::Duration;
 
+use tidegate_shared::broker::From;
 use tidegate_shared::job::{JobDraft, JobId, Priority};
 use tidegate_shared::json::RawJson;
-use tidegate_shared::name::{IdempotencyKey, JobType, QueueName, WorkerId};
+use tidegate_shared::name::{IdempotencyKey, JobType, NodeId, QueueName, WorkerId};
+use tidegate_shared::nodes::NodeInfo;
 use tidegate_shared::testing::RedisServer;
 
 use super::{data, node, publication, raw, skip_to, start};
 use crate::contract::broker::{attach, keyed, publish_numbers, read, send, topic};
+use crate::contract::presence::somebody;
+use crate::contract::state::{remove, set, set_for};
 
 pub(super) fn job(queue: &QueueName, key: Option<&str>) -> JobDraft {
     JobDraft {
@@ -55,7 +59,7 @@ async fn a_log_keeps_at_most_a_quarter_more_than_its_size_and_ends() {
         .integer()
         .expect("a list");
     assert!((100..=125).contains(&length), "{length}");
-    let page = read(&node, &chat, tidegate_shared::broker::From::Newest).await;
+    let page = read(&node, &chat, From::Newest).await;
     assert_eq!(page.publications.len(), 100, "no reader sees more");
     let log = time_to_live(&server, "tg:{t:chat:a}:log").await;
     assert!((300_000 - 5_000..=300_000 + 10_000).contains(&log), "{log}");
@@ -137,5 +141,73 @@ async fn two_thousand_topics_attached_at_once_are_all_heard() {
             data(&*skip_to(&mut events, publication).await),
             number.to_string()
         );
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_map_keeps_its_numbering_for_as_long_as_it_has_keys() {
+    let server = start().await;
+    let node = node(&server).await;
+    let [chat, ending] = ["state:a", "state:b"].map(topic);
+    let meta = "tg:{t:state:a}:meta";
+    for round in 0..2 {
+        set(&node, &chat, "a", "1").await;
+        set(&node, &chat, "b", "1").await;
+        read(&node, &chat, From::Now).await;
+        publish_numbers(&node, &chat, 2).await;
+        remove(&node, &chat, "a").await;
+        remove(&node, &chat, "a").await;
+        for key in [meta, "tg:{t:state:a}:state"] {
+            assert_eq!(time_to_live(&server, key).await, -1, "{key}, round {round}");
+        }
+        // As when a period of the log's expiry ends.
+        raw(&server, &["HSET", meta, "period", "0"]).await;
+        publish_numbers(&node, &chat, 1).await;
+        assert_eq!(time_to_live(&server, meta).await, -1);
+        raw(&server, &["HSET", meta, "period", "0"]).await;
+        set(&node, &chat, "b", "2").await;
+        assert_eq!(time_to_live(&server, meta).await, -1);
+        remove(&node, &chat, "b").await;
+        assert!(time_to_live(&server, meta).await > 23 * 3_600_000);
+        assert_eq!(raw(&server, &["HEXISTS", meta, "bytes"]).await.integer(), Some(0));
+    }
+    set_for(&node, &ending, "a", Duration::from_millis(20)).await;
+    attach(&node, &ending).await;
+    crate::contract::eventually("it ends", || async {
+        (node.broker.tops(std::slice::from_ref(&ending)).await.ok()?[0]?.offset == 2).then_some(())
+    })
+    .await;
+    for key in raw(&server, &["KEYS", "*"]).await.items() {
+        let left = time_to_live(&server, &key.to_string()).await;
+        assert!(left > 0, "{key} stays for ever");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn presence_and_nodes_leave_nothing_that_stays() {
+    let server = start().await;
+    let node = node(&server).await;
+    let chat = topic("seen:a");
+    for ttl in [Duration::from_millis(1), Duration::from_secs(45)] {
+        let entered = node.presence.enter(&chat, somebody("ada"), ttl).await;
+        entered.expect("entered");
+    }
+    for key in raw(&server, &["KEYS", "*"]).await.items() {
+        let left = time_to_live(&server, &key.to_string()).await;
+        assert!((600_000..=645_000).contains(&left), "{key}: {left}");
+    }
+    let info = NodeInfo {
+        node: NodeId::parse("n").expect("valid"),
+        version: "1".into(),
+        connections: 0,
+        subscriptions: 0,
+        topics: 0,
+        started_at: 0,
+        draining: false,
+    };
+    let announced = node.nodes.announce(&info, Duration::from_secs(30)).await;
+    announced.expect("announced");
+    for key in ["tg:{nodes}:info", "tg:{nodes}:ends"] {
+        assert!(time_to_live(&server, key).await > 23 * 3_600_000, "{key}");
     }
 }

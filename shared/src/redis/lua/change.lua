@@ -11,14 +11,16 @@ if KEYS[6] then
     return { 'known', seen }
   end
 end
-local ended = expire(time)
+local ended, some_end = expire(time)
 if kind == 's' then
   local value = string.sub(ARGV[9], string.find(ARGV[9], '\n', 1, true) + 1)
   local old = redis.call('HSTRLEN', KEYS[4], key)
   local grows = #value - old
   if old == 0 then
     grows = grows + #key
-    if redis.call('HLEN', KEYS[4]) >= tonumber(ARGV[12]) then
+    local count = redis.call('HLEN', KEYS[4])
+    unsettled = unsettled or count == 0
+    if count >= tonumber(ARGV[12]) then
       settle()
       return { ended == 256 and 'again' or 'keys' }
     end
@@ -30,7 +32,7 @@ if kind == 's' then
   redis.call('HSET', KEYS[4], key, value)
   if ARGV[11] ~= '0' then
     redis.call('ZADD', KEYS[5], string.format('%.0f', tonumber(time) + tonumber(ARGV[11])), key)
-  elseif old > 0 then
+  elseif some_end and old > 0 then
     redis.call('ZREM', KEYS[5], key)
   end
   if grows ~= 0 then
@@ -42,12 +44,12 @@ if kind == 'r' and not take(key) then
   local epoch, top, tag = top_of(KEYS[1], KEYS[2], ARGV[6])
   did, position = 'nothing', epoch .. ' ' .. top .. ' ' .. tag
 else
-  position = publish(KEYS[1], KEYS[2], KEYS[3], ARGV[7], kind, time, ARGV[9])
+  position = append_here(ARGV[7], kind, time, ARGV[9])
 end
-if kind == 's' then
-  redis.call('PERSIST', KEYS[2])
-else
+if kind ~= 's' then
   settle()
+elseif unsettled then
+  redis.call('PERSIST', KEYS[2])
 end
 if KEYS[6] then
   redis.call('SET', KEYS[6], position, 'PX', ARGV[14])

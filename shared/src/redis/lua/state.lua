@@ -21,24 +21,36 @@ local function take(key)
   return true
 end
 
--- Sees to it that meta lives as long as it must.
+-- Whether meta got an end that it may not have, or has none that it needs.
+local unsettled = false
+
+local function append_here(tag, kind, time, tail)
+  local position, late = publish(KEYS[1], KEYS[2], KEYS[3], tag, kind, time, tail)
+  unsettled = unsettled or late
+  return position
+end
+
+-- Sees to it that meta lives as long as it must. To be called after keys were taken off, too.
 local function settle()
-  if redis.call('EXISTS', KEYS[4]) == 1 then
-    redis.call('PERSIST', KEYS[2])
-  else
+  if redis.call('EXISTS', KEYS[4]) == 0 then
     redis.call('HDEL', KEYS[2], 'bytes')
     redis.call('PEXPIRE', KEYS[2], ARGV[5])
+  elseif unsettled then
+    redis.call('PERSIST', KEYS[2])
   end
 end
 
--- Ends up to 256 keys whose time is over. Returns how many.
+-- Ends up to 256 keys whose time is over. Returns how many, and whether some key ends at all.
 local function expire(time)
+  local first = redis.call('ZRANGE', KEYS[5], 0, 0, 'WITHSCORES')
+  if not first[1] or tonumber(first[2]) > tonumber(time) then
+    return 0, first[1] ~= nil
+  end
   local over = redis.call('ZRANGEBYSCORE', KEYS[5], '-inf', time, 'LIMIT', 0, 256)
   for i, key in ipairs(over) do
     if take(key) then
-      local tag = string.sub(redis.sha1hex(ARGV[7] .. i), 1, 6)
-      publish(KEYS[1], KEYS[2], KEYS[3], tag, 'x', time, ' ' .. key .. '\nnull')
+      append_here(string.sub(redis.sha1hex(ARGV[7] .. i), 1, 6), 'x', time, ' ' .. key .. '\nnull')
     end
   end
-  return #over
+  return #over, true
 end

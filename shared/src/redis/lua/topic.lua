@@ -48,14 +48,16 @@ local function append(log, channel, m, i, tag, kind, time, tail)
   return late
 end
 
--- Appends to a topic whose numbering is in `meta`. Returns `epoch offset tag`.
+-- Appends to a topic whose numbering is in `meta`. Returns `epoch offset tag`, and whether it made meta
+-- end.
 local function publish(log, meta, channel, tag, kind, time, tail)
   local m = redis.call('HMGET', meta, 'epoch', 'top', 'tag', 'period')
-  if append(log, channel, m, 1, tag, kind, time, tail) then
+  local late = append(log, channel, m, 1, tag, kind, time, tail)
+  if late then
     redis.call('HSET', meta, 'epoch', m[1], 'top', m[2], 'tag', tag, 'period', m[4])
     redis.call('PEXPIRE', meta, ARGV[5])
   else
     redis.call('HSET', meta, 'top', m[2], 'tag', tag)
   end
-  return m[1] .. ' ' .. m[2] .. ' ' .. tag
+  return m[1] .. ' ' .. m[2] .. ' ' .. tag, late
 end
