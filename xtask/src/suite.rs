@@ -7,9 +7,10 @@ use crate::report::Report;
 /// `filter` goes to the runner as it is.
 pub(crate) fn run(report: &mut Report, filter: &[String]) {
     let programs = report.step("programs", "", programs::ensure);
-    // The system tests start these as processes of their own, which cargo does not know.
+    // The system tests start the binaries as processes of their own, which cargo does not know. Built
+    // together with the tests, so that dependencies get the same features and are built once.
     let built = report.step("build", "", || {
-        cargo(&["build", "--workspace", "--bins", "--locked"]).run()
+        cargo(&["build", "--workspace", "--lib", "--bins", "--tests", "--locked"]).run()
     });
     if !(programs && built) {
         let why = if built {
