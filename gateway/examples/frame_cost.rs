@@ -2,7 +2,7 @@
 //!
 //! `cargo run --release -p tidegate-gateway --example frame_cost -- [connections]`
 
-#[path = "echo/server.rs"]
+#[path = "../tests/transport/echo.rs"]
 mod server;
 
 use std::hint::black_box;

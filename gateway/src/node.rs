@@ -114,6 +114,11 @@ impl Node {
         Ok(node)
     }
 
+    /// Cancelled when the node sends its clients away.
+    pub(crate) fn shutdown(&self) -> &CancellationToken {
+        &self.shutdown
+    }
+
     /// How many clients are connected.
     pub fn connections(&self) -> usize {
         self.connections.lock().len()

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use prometheus::{Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, Opts, Registry};
 use tidegate_shared::code::CloseCode;
 
-use crate::dialect::Format;
+use crate::dialect::{Format, Language};
 
 /// Seconds from publish to socket write. The goal is 99 % within a quarter of a second.
 const LATENCIES: [f64; 13] = [
@@ -125,9 +125,9 @@ impl Metrics {
         for action in ACTIONS {
             self.commands.with_label_values(&[action, OK]);
         }
-        for format in [Format::NativeJson, Format::Events] {
-            self.accepted(format);
-            self.sent(format);
+        for language in [Language::NativeJson, Language::Events] {
+            self.accepted(language.into());
+            self.sent(language.into());
         }
         for code in [
             ClosedBy::Client(Some(CloseCode::Normal.number())),

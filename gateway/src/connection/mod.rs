@@ -23,7 +23,6 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
 use tidegate_shared::code::CloseCode;
-use tidegate_shared::config::DialectName;
 use tidegate_shared::name::{SessionId, UserId};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::{Instant, Sleep};
@@ -48,7 +47,7 @@ const VERSION: &str = env!("CARGO_PKG_VERSION");
 /// Who has connected, and what it speaks.
 #[derive(Debug, Clone)]
 pub struct Peer {
-    pub dialect: DialectName,
+    pub format: Format,
     /// `None`: anonymous.
     pub user: Option<UserId>,
 }
@@ -100,7 +99,7 @@ type Farewell = Option<Bytes>;
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
     fn begin(socket: WebSocket<S>, node: &Arc<Node>, peer: &Peer) -> Self {
-        let format = Format::of(peer.dialect);
+        let format = peer.format;
         let limits = &node.config.limits;
         let outbox = Arc::new(Outbox::new(SessionId::new(), format, limits.outbox));
         let welcome = Push::Welcome(Welcome {
@@ -283,12 +282,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             Incoming::Binary(message) => {
                 let metrics = &self.member.node.connection_metrics;
                 metrics.received_bytes.inc_by(message.len() as u64);
-                self.member
-                    .session
-                    .on_rubbish(crate::dialect::DecodeError::unsupported(
-                        None,
-                        "this version does not have MessagePack: send JSON in text messages",
-                    ))
+                match self.member.outbox.format().dialect().decode_binary(&message) {
+                    Ok(request) => self.member.session.on_command(request),
+                    Err(error) => self.member.session.on_rubbish(error),
+                }
             }
             Incoming::Ping(payload) => {
                 self.put(Frames::control(frame::pong(&payload)));

@@ -25,7 +25,7 @@ use super::metrics::{ClosedBy, OK};
 use super::operation::Operations;
 use super::{CHUNK, FAREWELL, VERSION, put, seconds_since};
 use crate::dialect::events::{Cursor, Events, Merger};
-use crate::dialect::{Command, Dialect, Format, Goodbye, Push, Reply, Request, Welcome};
+use crate::dialect::{Command, Dialect, Goodbye, Language, Push, Reply, Request, Welcome};
 use crate::node::Node;
 use crate::outbox::{Ending, Frames, FramesBuilder, Outbox, Taken};
 use crate::session::{Effect, Session};
@@ -90,7 +90,7 @@ struct Chunk {
 impl Stream {
     fn begin(node: &Arc<Node>, wanted: Wanted) -> Self {
         let limit = node.config.limits.outbox;
-        let outbox = Arc::new(Outbox::new(SessionId::new(), Format::Events, limit));
+        let outbox = Arc::new(Outbox::new(SessionId::new(), Language::Events.into(), limit));
         let session = Session::new(node.config.clone(), Instant::now(), rand::random());
         let every = node.config.sse.heartbeat;
         let mut heartbeat = tokio::time::interval_at(Instant::now() + every, every);
@@ -261,7 +261,7 @@ impl Stream {
         let metrics = &self.member.node.connection_metrics;
         metrics.sent_bytes.inc_by(chunk.bytes.len() as u64);
         if chunk.messages > 0 {
-            metrics.sent(Format::Events).inc_by(chunk.messages);
+            metrics.sent(Language::Events.into()).inc_by(chunk.messages);
         }
         if let Some(published) = chunk.published_ms {
             metrics.latency.observe(seconds_since(published));
@@ -292,7 +292,7 @@ impl Stream {
 
     /// Puts one message into the outbox, after what is there.
     fn say(&self, write: impl FnOnce(&mut Vec<u8>)) {
-        let mut builder = FramesBuilder::new(Format::Events);
+        let mut builder = FramesBuilder::new(Language::Events.into());
         builder.add(write);
         if let Some(frames) = builder.finish() {
             put(&self.member.node, &self.member.outbox, frames);

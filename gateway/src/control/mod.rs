@@ -18,7 +18,7 @@ use tidegate_shared::code::CloseCode;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-use crate::dialect::Format;
+use crate::dialect::Language;
 use crate::node::Node;
 use crate::outbox::{Ending, Order};
 use message::{Message, Say};
@@ -82,7 +82,7 @@ impl Node {
                 goodbye: None,
             }),
             // An event stream follows what its address says, then and when it comes back.
-            What::Subscribe { .. } if outbox.format() == Format::Events => false,
+            What::Subscribe { .. } if outbox.format() == Language::Events.into() => false,
             What::Subscribe { topic, since } => outbox.order(Order::Subscribe {
                 topic: topic.clone(),
                 since: since.as_ref().map(Into::into),

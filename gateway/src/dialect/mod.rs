@@ -7,13 +7,14 @@
 mod command;
 pub mod events;
 mod format;
+pub(crate) mod message_pack;
 pub mod native;
 mod nearest;
 mod push;
 mod reply;
 
 pub use command::{Command, DecodeError, JobRequest, Request, RequestId};
-pub use format::{Encoding, Format};
+pub use format::{Compression, Encoding, Format, Language};
 pub use push::{Goodbye, Push, Welcome};
 pub use reply::{Failure, Reply};
 
@@ -27,6 +28,15 @@ pub trait Dialect: Send + Sync + 'static {
 
     /// Reads one message. What it returns may share the message's bytes.
     fn decode(&self, message: &Bytes) -> Result<Request, DecodeError>;
+
+    /// Reads a binary message.
+    fn decode_binary(&self, message: &Bytes) -> Result<Request, DecodeError> {
+        let _ = message;
+        Err(DecodeError::rubbish(
+            None,
+            "binary messages are not understood here: send text messages",
+        ))
+    }
 
     /// Appends the one answer to a command, under the id the command came with. A dialect that has
     /// nothing to say appends nothing.

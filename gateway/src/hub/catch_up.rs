@@ -45,8 +45,14 @@ pub(super) struct Stretch {
 
 #[derive(Debug, PartialEq)]
 pub(super) enum Notice {
-    Lagged { from: Offset, to: Offset },
-    Reset { reason: Lost, snapshot: Option<Snapshot> },
+    Lagged {
+        from: Offset,
+        to: Offset,
+    },
+    Reset {
+        reason: Lost,
+        snapshot: Option<Snapshot>,
+    },
 }
 
 /// How one page went.

@@ -122,11 +122,7 @@ impl Conflation {
     }
 }
 
-fn slot<'a>(
-    slots: &'a mut HashMap<Topic, Slot>,
-    turns: &mut VecDeque<Topic>,
-    topic: &Topic,
-) -> &'a mut Slot {
+fn slot<'a>(slots: &'a mut HashMap<Topic, Slot>, turns: &mut VecDeque<Topic>, topic: &Topic) -> &'a mut Slot {
     slots.entry(topic.clone()).or_insert_with(|| {
         turns.push_back(topic.clone());
         Slot::default()

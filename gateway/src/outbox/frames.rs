@@ -7,8 +7,9 @@ use bytes::{Bytes, BytesMut};
 use tidegate_shared::publication::Publication;
 use tidegate_shared::topic::Topic;
 
-use crate::dialect::{Encoding, Format};
-use crate::transport::ws::frame;
+use crate::dialect::{Compression, Encoding, Format, message_pack};
+use crate::transport::ws::Window;
+use crate::transport::ws::frame::{self, Kind};
 
 /// What is put into outboxes. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -103,11 +104,28 @@ impl FramesBuilder {
         self.scratch.clear();
         write(&mut self.scratch);
         if !self.scratch.is_empty() {
-            match self.format.encoding() {
-                Encoding::Text => frame::append_text(&mut self.bytes, &self.scratch),
-                Encoding::Plain => self.bytes.extend_from_slice(&self.scratch),
-            }
+            self.frame();
             self.messages += 1;
+        }
+    }
+
+    /// Appends the message that is in `scratch`.
+    fn frame(&mut self) {
+        let compression = match self.format.compression() {
+            Compression::None => None,
+            Compression::Deflate => Some(Window::Full),
+            Compression::DeflateNear => Some(Window::Small),
+        };
+        match self.format.encoding() {
+            Encoding::Text => {
+                frame::append_message(&mut self.bytes, Kind::Text, &self.scratch, compression);
+            }
+            Encoding::MessagePack => {
+                let mut packed = Vec::with_capacity(self.scratch.len());
+                message_pack::from_json(&self.scratch, &mut packed);
+                frame::append_message(&mut self.bytes, Kind::Binary, &packed, compression);
+            }
+            Encoding::Plain => self.bytes.extend_from_slice(&self.scratch),
         }
     }
 

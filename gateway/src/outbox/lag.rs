@@ -110,9 +110,7 @@ impl Queue {
             Item::Value(publication, skipped) => {
                 let mut builder = FramesBuilder::new(format);
                 builder.add_published(publication.time_ms, |out| {
-                    format
-                        .dialect()
-                        .encode_coalesced(&publication, skipped, out);
+                    format.dialect().encode_coalesced(&publication, skipped, out);
                 });
                 builder.finish_weighing(before - conflation.weight())
             }

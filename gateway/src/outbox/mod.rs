@@ -126,7 +126,8 @@ impl Outbox {
         if queue.ending.is_some() {
             return Put::Ending;
         }
-        if !matches!(frames.origin(), Origin::Any) && (queue.is_coalescing() || self.is_slow(&queue, &frames)) {
+        if !matches!(frames.origin(), Origin::Any) && (queue.is_coalescing() || self.is_slow(&queue, &frames))
+        {
             return queue.coalesce(frames, self.limit);
         }
         if queue.bytes > 0 && queue.bytes + frames.size() > self.limit {
@@ -143,7 +144,10 @@ impl Outbox {
             return Put::Ending;
         }
         if self.is_slow(&queue, &frames) {
-            queue.lag.get_or_insert_default().leave_behind(topic.clone(), from);
+            queue
+                .lag
+                .get_or_insert_default()
+                .leave_behind(topic.clone(), from);
             return Put::Behind;
         }
         queue.push(frames)

@@ -13,7 +13,7 @@ use tidegate_shared::publication::{Body, Publication};
 use tidegate_shared::topic::Topic;
 
 use super::{Ending, Frames, Origin, Outbox, Put, Taken};
-use crate::dialect::Format;
+use crate::dialect::Language;
 
 #[derive(Default)]
 struct Counter(AtomicUsize);
@@ -25,7 +25,7 @@ impl Wake for Counter {
 }
 
 fn outbox(limit: usize) -> Outbox {
-    Outbox::new(SessionId::new(), Format::NativeJson, limit)
+    Outbox::new(SessionId::new(), Language::NativeJson.into(), limit)
 }
 
 fn frames(size: usize) -> Frames {
@@ -158,7 +158,10 @@ fn a_client_that_does_not_keep_up_is_left_behind_where_it_stands_and_reads_on_wh
     outbox.put_page(None, &topic, None);
     outbox.refilled();
     assert_eq!(taken(&outbox), None);
-    assert!(outbox.queue.lock().lag.is_none(), "it holds no memory for it any more");
+    assert!(
+        outbox.queue.lock().lag.is_none(),
+        "it holds no memory for it any more"
+    );
 }
 
 #[test]
@@ -197,7 +200,11 @@ fn of_each_topic_a_slow_client_gets_the_newest_and_how_many_it_did_not_get() {
         for topic in ["a", "b"] {
             match outbox.put(news(topic, number)) {
                 Put::Queued { bytes: more, .. } => bytes += more,
-                Put::Coalesced { bytes: more, messages, .. } => {
+                Put::Coalesced {
+                    bytes: more,
+                    messages,
+                    ..
+                } => {
                     bytes += more;
                     left_out += messages;
                 }

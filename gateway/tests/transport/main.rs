@@ -7,6 +7,5 @@
 
 mod accept;
 mod client;
-#[path = "../../examples/echo/server.rs"]
 mod echo;
 mod websocket;

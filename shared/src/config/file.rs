@@ -209,11 +209,13 @@ fn namespace(section: &mut Section<'_, '_, '_>, mut namespace: Namespace, limits
     namespace
 }
 
+const DIALECTS: &[(&str, DialectName)] = &[("native", DialectName::Native), ("echo", DialectName::Echo)];
+
 fn endpoints(root: &mut Section<'_, '_, '_>, anonymous: bool, endpoints: &mut Vec<Endpoint>) {
     let mut read: Vec<Endpoint> = Vec::new();
     let count = root.each("endpoint", |section| {
         let path = section.required("path", value::endpoint_path);
-        let dialect = section.choice("dialect", &[("native", DialectName::Native)]);
+        let dialect = section.choice("dialect", DIALECTS);
         let anonymous = section.flag("anonymous").unwrap_or(anonymous);
         let Some(path) = path else { return };
         if read.iter().any(|other| other.path == path) {

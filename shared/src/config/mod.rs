@@ -109,6 +109,8 @@ pub struct Endpoint {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum DialectName {
     Native,
+    /// Every message comes back: for conformance suites.
+    Echo,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -8,7 +8,7 @@ use futures_util::{SinkExt, StreamExt};
 use prometheus::Registry;
 use serde_json::Value;
 use tidegate_shared::backend::Backend;
-use tidegate_shared::config::{Config, DialectName};
+use tidegate_shared::config::Config;
 use tidegate_shared::embedded::Store;
 use tokio::net::{TcpListener, TcpStream};
 use tokio_tungstenite::WebSocketStream;
@@ -17,6 +17,7 @@ use tokio_tungstenite::tungstenite::protocol::{CloseFrame, Role};
 use tokio_util::sync::CancellationToken;
 
 use crate::connection::{Peer, serve};
+use crate::dialect::Language;
 use crate::node::Node;
 use crate::transport::ws::WebSocket;
 
@@ -82,7 +83,7 @@ impl TestNode {
         ours.set_nodelay(true).expect("a socket");
         let socket = WebSocket::new(ours, Bytes::new(), self.node.config.limits.message);
         let peer = Peer {
-            dialect: DialectName::Native,
+            format: Language::NativeJson.into(),
             user: None,
         };
         tokio::spawn(serve(socket, &self.node, &peer));

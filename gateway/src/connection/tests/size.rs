@@ -1,10 +1,10 @@
 //! What a connection costs in memory while nothing happens.
 
 use bytes::Bytes;
-use tidegate_shared::config::DialectName;
 
 use super::harness::alone;
 use crate::connection::{Peer, serve};
+use crate::dialect::Language;
 use crate::outbox::Outbox;
 use crate::transport::ws::WebSocket;
 
@@ -13,7 +13,7 @@ async fn the_task_of_a_connection_is_small() {
     const CEILING: usize = 560;
     let node = alone();
     let peer = Peer {
-        dialect: DialectName::Native,
+        format: Language::NativeJson.into(),
         user: None,
     };
     let (_client, server) = (node.stream().await, node.stream().await);

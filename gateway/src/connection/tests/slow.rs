@@ -169,7 +169,10 @@ async fn a_reader_that_stalls_gets_the_newest_and_is_told_how_many_it_did_not_ge
         .ask(json!({"id": 1, "action": "publish", "topic": "a", "data": 1}))
         .await;
     let next = stalled.next().await;
-    assert_eq!((&next["offset"], &next["skipped"]), (&json!(PUBLICATIONS + 1), &json!(null)));
+    assert_eq!(
+        (&next["offset"], &next["skipped"]),
+        (&json!(PUBLICATIONS + 1), &json!(null))
+    );
     assert!(node.metric("tidegate_messages_dropped_total", Some("coalesced")) > 0);
     assert_eq!(node.metric("tidegate_outbox_bytes", None), 0);
 }

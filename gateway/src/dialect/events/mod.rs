@@ -76,7 +76,9 @@ impl Dialect for Events {
         let place = publication
             .place
             .map(|place| (&publication.topic, place.position));
-        block(place, out, |out| Native.encode_coalesced(publication, skipped, out));
+        block(place, out, |out| {
+            Native.encode_coalesced(publication, skipped, out)
+        });
     }
 }
 

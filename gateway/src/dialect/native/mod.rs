@@ -1,4 +1,5 @@
 //! The native dialect: one JSON object for each message, `action` on the way in, `type` on the way out.
+//! A binary message holds the same in MessagePack.
 //! Its shapes are a contract with clients; the snapshots beside the tests show all of them.
 
 mod decode;
@@ -10,7 +11,7 @@ mod tests;
 use bytes::Bytes;
 use tidegate_shared::publication::Publication;
 
-use super::{DecodeError, Dialect, Push, Reply, Request, RequestId};
+use super::{DecodeError, Dialect, Push, Reply, Request, RequestId, message_pack};
 
 #[derive(Debug)]
 pub struct Native;
@@ -29,6 +30,16 @@ impl Dialect for Native {
 
     fn decode(&self, message: &Bytes) -> Result<Request, DecodeError> {
         decode::request(message)
+    }
+
+    fn decode_binary(&self, message: &Bytes) -> Result<Request, DecodeError> {
+        match message_pack::to_json(message) {
+            Ok(json) => decode::request(&json.into()),
+            Err(wrong) => Err(DecodeError::rubbish(
+                None,
+                format!("no valid MessagePack, which binary messages are: {wrong}"),
+            )),
+        }
     }
 
     fn encode_reply(&self, id: Option<&RequestId>, reply: &Reply, out: &mut Vec<u8>) {

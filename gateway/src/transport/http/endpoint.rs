@@ -12,18 +12,22 @@ use axum::routing::get;
 use prometheus::{Histogram, HistogramOpts, Registry};
 use tidegate_shared::backend::Backend;
 use tidegate_shared::code::ErrorCode;
-use tidegate_shared::config::Config;
+use tidegate_shared::config::{Config, DialectName};
 use tokio_util::task::TaskTracker;
 
 use super::{Problem, access, loopback, page};
 use crate::connection::stream::{Sink, Wanted};
 use crate::connection::{self, Peer};
+use crate::dialect::{Compression, Format, Language};
 use crate::node::Node;
 use crate::transport::accept::{self, ClientStream};
-use crate::transport::ws::{self, Handshake, Opening, Origins};
+use crate::transport::ws::{self, Handshake, Opening, Origins, Window};
 
 /// Seconds. The goal is that hardly any handshake takes longer than a tenth.
 const DURATIONS: [f64; 10] = [0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 1.0, 10.0];
+
+/// The subprotocol of clients that want MessagePack.
+const MESSAGE_PACK: &str = "tidegate.msgpack";
 
 /// What the endpoints of a node share.
 #[derive(Debug)]
@@ -145,12 +149,9 @@ impl Gate {
 pub(crate) fn router(gate: &Arc<Gate>) -> Router {
     let mut router = Router::new();
     for endpoint in &gate.node.config.endpoints {
-        let peer = Peer {
-            dialect: endpoint.dialect,
-            user: None,
-        };
+        let dialect = endpoint.dialect;
         let handler = move |State(gate): State<Arc<Gate>>, request: Request| {
-            let response = open(&gate, peer, request);
+            let response = open(&gate, dialect, request);
             async move { response }
         };
         router = router.route(&endpoint.path, get(handler));
@@ -159,13 +160,17 @@ pub(crate) fn router(gate: &Arc<Gate>) -> Router {
 }
 
 /// Agrees to the handshake, and serves the client once its stream is there.
-fn open(gate: &Arc<Gate>, peer: Peer, mut request: Request) -> Response {
+fn open(gate: &Arc<Gate>, dialect: DialectName, mut request: Request) -> Response {
     let started = Instant::now();
     let origins = gate.origins(&request).clone();
-    match ws::accept(&mut request, &origins, &[]) {
+    let protocols: &[&str] = match dialect {
+        DialectName::Native => &[MESSAGE_PACK],
+        DialectName::Echo => &[],
+    };
+    match ws::accept(&mut request, &origins, protocols) {
         Ok(Handshake { response, opening }) => {
             gate.clients
-                .spawn(serve(Arc::clone(gate), peer, opening, started));
+                .spawn(serve(Arc::clone(gate), dialect, opening, started));
             response
         }
         Err(refusal) => {
@@ -175,7 +180,8 @@ fn open(gate: &Arc<Gate>, peer: Peer, mut request: Request) -> Response {
     }
 }
 
-async fn serve(gate: Arc<Gate>, peer: Peer, opening: Opening, started: Instant) {
+async fn serve(gate: Arc<Gate>, dialect: DialectName, opening: Opening, started: Instant) {
+    let (protocol, compression) = (opening.protocol(), opening.compression());
     let limit = gate.node.config.limits.message;
     let socket = match opening.websocket::<ClientStream>(limit).await {
         Ok(socket) => socket,
@@ -187,5 +193,26 @@ async fn serve(gate: Arc<Gate>, peer: Peer, opening: Opening, started: Instant) 
         }
     };
     gate.duration.observe(started.elapsed().as_secs_f64());
-    connection::serve(socket, &gate.node, &peer).await;
+    match dialect {
+        DialectName::Native => {
+            let language = match protocol {
+                Some(MESSAGE_PACK) => Language::NativeMessagePack,
+                _ => Language::NativeJson,
+            };
+            let peer = Peer {
+                format: Format::new(language, of_window(compression)),
+                user: None,
+            };
+            connection::serve(socket, &gate.node, &peer).await;
+        }
+        DialectName::Echo => ws::echo(socket, compression, gate.node.shutdown()).await,
+    }
+}
+
+fn of_window(window: Option<Window>) -> Compression {
+    match window {
+        None => Compression::None,
+        Some(Window::Full) => Compression::Deflate,
+        Some(Window::Small) => Compression::DeflateNear,
+    }
 }

@@ -8,14 +8,14 @@ use bytes::Bytes;
 
 use super::frame::MAX_CONTROL;
 use super::header::{self, Header, MAX_HEADER, OpCode, Parsed};
+use super::inflate;
 use super::mask::Mask;
 use super::message::Incoming;
 use super::violation::Violation;
 
 #[derive(Debug)]
 pub struct Decoder {
-    /// Most bytes of one message, its fragments together.
-    limit: usize,
+    rules: Rules,
     /// What has begun and not ended. Boxed: most connections are between messages most of the time.
     begun: Option<Box<Begun>>,
 }
@@ -26,6 +26,14 @@ pub struct Decoded {
     /// Bytes of the input that were taken; all of it if there is no message.
     pub used: usize,
     pub message: Option<Incoming>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Rules {
+    /// Most bytes of one message, its fragments together, decompressed.
+    limit: usize,
+    /// Messages may be compressed.
+    inflates: bool,
 }
 
 #[derive(Debug, Default)]
@@ -50,14 +58,28 @@ struct Frame {
 #[derive(Debug)]
 struct Message {
     text: bool,
+    compressed: bool,
     payload: Vec<u8>,
+    /// Most bytes that the payload may get, as it comes over the wire.
+    most: usize,
     /// So much of a text is known to be UTF-8; what follows is the start of one character.
     checked: usize,
 }
 
 impl Decoder {
     pub fn new(limit: usize) -> Self {
-        Self { limit, begun: None }
+        let rules = Rules {
+            limit,
+            inflates: false,
+        };
+        Self { rules, begun: None }
+    }
+
+    /// Whether compression was agreed on. Without that a compressed message is a violation.
+    #[must_use]
+    pub fn inflating(mut self, agreed: bool) -> Self {
+        self.rules.inflates = agreed;
+        self
     }
 
     /// Takes bytes, in order, up to the end of the first message or control frame. Unmasks in place.
@@ -69,7 +91,7 @@ impl Decoder {
             Some(begun) => &mut **begun,
             None => fresh.insert(Begun::default()),
         };
-        let decoded = begun.advance(input, self.limit)?;
+        let decoded = begun.advance(input, self.rules)?;
         if begun.is_nothing() {
             self.begun = None;
         } else if let Some(begun) = fresh {
@@ -101,7 +123,7 @@ impl Decoder {
 }
 
 impl Begun {
-    fn advance(&mut self, input: &mut [u8], limit: usize) -> Result<Decoded, Violation> {
+    fn advance(&mut self, input: &mut [u8], rules: Rules) -> Result<Decoded, Violation> {
         let mut used = 0;
         loop {
             let mut frame = if let Some(frame) = self.frame.take() {
@@ -112,19 +134,19 @@ impl Begun {
                 let Some(header) = header else {
                     return Ok(Decoded { used, message: None });
                 };
-                self.begin(&header, limit)?
+                self.begin(&header, rules)?
             };
             let end = used + frame.remaining.min(input.len() - used);
             let piece = &mut input[used..end];
             frame.mask.apply(piece);
             frame.remaining -= piece.len();
-            self.append(&frame, piece, limit)?;
+            self.append(&frame, piece)?;
             used = end;
             if frame.remaining > 0 {
                 self.frame = Some(frame);
                 return Ok(Decoded { used, message: None });
             }
-            if let Some(message) = self.end(&frame)? {
+            if let Some(message) = self.end(&frame, rules)? {
                 return Ok(Decoded {
                     used,
                     message: Some(message),
@@ -163,29 +185,36 @@ impl Begun {
     }
 
     /// Everything that can be said against a frame before its payload.
-    fn begin(&mut self, header: &Header, limit: usize) -> Result<Frame, Violation> {
-        if header.compressed {
+    fn begin(&mut self, header: &Header, rules: Rules) -> Result<Frame, Violation> {
+        let starts = matches!(header.opcode, OpCode::Text | OpCode::Binary);
+        if header.compressed && !(starts && rules.inflates) {
             return Err(Violation::ReservedBits);
         }
-        let too_big = Violation::TooBig { limit };
+        let too_big = Violation::TooBig { limit: rules.limit };
         let remaining = usize::try_from(header.length).map_err(|_| too_big)?;
         match (header.opcode, &self.message) {
             (OpCode::Continuation, None) => return Err(Violation::NothingToContinue),
             (OpCode::Text | OpCode::Binary, Some(_)) => return Err(Violation::MessageInMessage),
-            (opcode, message) if !opcode.is_control() => {
-                let before = message.as_ref().map_or(0, |message| message.payload.len());
-                if remaining > limit - before.min(limit) {
-                    return Err(too_big);
-                }
-            }
             _ => {}
         }
-        if matches!(header.opcode, OpCode::Text | OpCode::Binary) {
+        if starts {
             self.message = Some(Message {
                 text: header.opcode == OpCode::Text,
+                compressed: header.compressed,
                 payload: Vec::new(),
+                most: if header.compressed {
+                    inflate::most_compressed(rules.limit)
+                } else {
+                    rules.limit
+                },
                 checked: 0,
             });
+        }
+        if !header.opcode.is_control()
+            && let Some(message) = &self.message
+            && remaining > message.most - message.payload.len().min(message.most)
+        {
+            return Err(too_big);
         }
         Ok(Frame {
             opcode: header.opcode,
@@ -195,7 +224,7 @@ impl Begun {
         })
     }
 
-    fn append(&mut self, frame: &Frame, piece: &[u8], limit: usize) -> Result<(), Violation> {
+    fn append(&mut self, frame: &Frame, piece: &[u8]) -> Result<(), Violation> {
         if frame.opcode.is_control() {
             debug_assert!(self.control.len() + piece.len() <= MAX_CONTROL);
             self.control.reserve_exact(piece.len());
@@ -206,7 +235,7 @@ impl Begun {
             let most = if frame.fin {
                 length + frame.remaining
             } else {
-                limit
+                message.most
             };
             message.append(piece, most, frame.fin && frame.remaining == 0)?;
         }
@@ -214,17 +243,14 @@ impl Begun {
     }
 
     /// The frame is whole: it is a message, the end of one, or the middle (`None`).
-    fn end(&mut self, frame: &Frame) -> Result<Option<Incoming>, Violation> {
+    fn end(&mut self, frame: &Frame, rules: Rules) -> Result<Option<Incoming>, Violation> {
         let message = match frame.opcode {
             OpCode::Ping => Incoming::Ping(self.take_control()),
             OpCode::Pong => Incoming::Pong(self.take_control()),
             OpCode::Close => Incoming::Close(closing(&self.take_control())?),
             _ if !frame.fin => return Ok(None),
             _ => match self.message.take() {
-                Some(Message {
-                    text: true, payload, ..
-                }) => Incoming::Text(payload.into()),
-                Some(Message { payload, .. }) => Incoming::Binary(payload.into()),
+                Some(message) => message.finish(rules)?,
                 None => return Ok(None),
             },
         };
@@ -250,7 +276,7 @@ impl Message {
             self.payload.reserve_exact(wanted - self.payload.len());
         }
         self.payload.extend_from_slice(piece);
-        if !self.text {
+        if !self.text || self.compressed {
             return Ok(());
         }
         match std::str::from_utf8(&self.payload[self.checked..]) {
@@ -260,6 +286,21 @@ impl Message {
             Err(_) => return Err(Violation::NotUtf8),
         }
         Ok(())
+    }
+
+    fn finish(self, rules: Rules) -> Result<Incoming, Violation> {
+        let mut payload = self.payload;
+        if self.compressed {
+            payload = inflate::message(&payload, rules.limit)?;
+            if self.text && std::str::from_utf8(&payload).is_err() {
+                return Err(Violation::NotUtf8);
+            }
+        }
+        Ok(if self.text {
+            Incoming::Text(payload.into())
+        } else {
+            Incoming::Binary(payload.into())
+        })
     }
 }
 
@@ -283,5 +324,7 @@ fn closing(payload: &Bytes) -> Result<Option<(u16, Bytes)>, Violation> {
     Ok(Some((code, payload.slice(2..))))
 }
 
+#[cfg(test)]
+mod compressed;
 #[cfg(test)]
 mod tests;

@@ -3,7 +3,9 @@
 
 use bytes::{BufMut, Bytes, BytesMut};
 
-use super::header::{LENGTH_16, LENGTH_64, OpCode};
+use super::deflate;
+use super::extension::Window;
+use super::header::{LENGTH_16, LENGTH_64, OpCode, RSV1};
 
 /// RFC 6455 §5.5: all control frames.
 pub(super) const MAX_CONTROL: usize = 125;
@@ -13,14 +15,37 @@ const FIN: u8 = 0x80;
 /// Of an unmasked frame.
 const LONGEST_HEADER: usize = 10;
 
+/// The two kinds of messages.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    Text,
+    Binary,
+}
+
 /// `payload` must be UTF-8; it is not looked at again.
 pub fn text(payload: &[u8]) -> Bytes {
     build(OpCode::Text, payload)
 }
 
-/// The same as [`text`], behind other frames that travel in the same piece of memory.
-pub fn append_text(out: &mut BytesMut, payload: &[u8]) {
-    append(OpCode::Text, payload, out);
+/// Appends a message behind other frames that travel in the same piece of memory. With `compression`,
+/// which must have been agreed on, it is compressed if it is large enough and gets smaller by it.
+pub fn append_message(out: &mut BytesMut, kind: Kind, payload: &[u8], compression: Option<Window>) {
+    let opcode = match kind {
+        Kind::Text => OpCode::Text,
+        Kind::Binary => OpCode::Binary,
+    };
+    if let Some(window) = compression
+        && payload.len() >= deflate::WORTHWHILE
+    {
+        let smaller = payload.len() - 1;
+        let appended = deflate::message(payload, window, smaller, |compressed| {
+            append(RSV1 | opcode.bits(), compressed, out);
+        });
+        if appended.is_some() {
+            return;
+        }
+    }
+    append(opcode.bits(), payload, out);
 }
 
 pub fn binary(payload: &[u8]) -> Bytes {
@@ -61,14 +86,14 @@ fn cut(payload: &[u8]) -> &[u8] {
 
 fn build(opcode: OpCode, payload: &[u8]) -> Bytes {
     let mut frame = BytesMut::with_capacity(LONGEST_HEADER + payload.len());
-    append(opcode, payload, &mut frame);
+    append(opcode.bits(), payload, &mut frame);
     frame.freeze()
 }
 
-fn append(opcode: OpCode, payload: &[u8], out: &mut BytesMut) {
+fn append(first: u8, payload: &[u8], out: &mut BytesMut) {
     let length = payload.len();
     out.reserve(LONGEST_HEADER + length);
-    out.put_u8(FIN | opcode.bits());
+    out.put_u8(FIN | first);
     if let Ok(short) = u8::try_from(length)
         && short < LENGTH_16
     {
@@ -113,6 +138,29 @@ mod tests {
             assert_eq!(&frame[..header.len()], header);
             assert_eq!(frame.len(), header.len() + length);
         }
+    }
+
+    fn message(payload: &[u8], compression: Option<Window>) -> BytesMut {
+        let mut out = BytesMut::from(&b"before"[..]);
+        append_message(&mut out, Kind::Text, payload, compression);
+        out.split_off(6)
+    }
+
+    #[test]
+    fn a_message_is_compressed_if_it_is_large_and_gets_smaller() {
+        let large = [b'x'; 200];
+        let compressed = message(&large, Some(Window::Full));
+        assert_eq!(compressed[0], 0xc1);
+        assert_eq!(usize::from(compressed[1]), compressed.len() - 2);
+        assert_eq!(
+            super::super::inflate::message(&compressed[2..], 200).as_deref(),
+            Ok(&large[..])
+        );
+        assert_eq!(message(&large, None), text(&large));
+        let small = &large[..deflate::WORTHWHILE - 1];
+        assert_eq!(message(small, Some(Window::Full)), text(small));
+        let noise = super::super::wire::noise(300);
+        assert_eq!(message(&noise, Some(Window::Small))[..4], [0x81, 126, 1, 44]);
     }
 
     #[test]

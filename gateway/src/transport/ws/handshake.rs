@@ -5,8 +5,8 @@
 use std::io;
 
 use axum::http::header::{
-    ALLOW, CONNECTION, HeaderMap, HeaderName, HeaderValue, ORIGIN, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY,
-    SEC_WEBSOCKET_PROTOCOL, SEC_WEBSOCKET_VERSION, UPGRADE,
+    ALLOW, CONNECTION, HeaderMap, HeaderName, HeaderValue, ORIGIN, SEC_WEBSOCKET_ACCEPT,
+    SEC_WEBSOCKET_EXTENSIONS, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_PROTOCOL, SEC_WEBSOCKET_VERSION, UPGRADE,
 };
 use axum::http::{Method, Request, StatusCode, Version};
 use axum::response::{IntoResponse, Response};
@@ -19,6 +19,7 @@ use thiserror::Error;
 use tidegate_shared::code::ErrorCode;
 use tokio::io::{AsyncRead, AsyncWrite};
 
+use super::extension::{self, Window};
 use super::origin::Origins;
 use super::socket::WebSocket;
 use crate::transport::http::Problem;
@@ -40,6 +41,7 @@ pub struct Handshake {
 pub struct Opening {
     upgrade: OnUpgrade,
     protocol: Option<&'static str>,
+    compression: Option<Window>,
 }
 
 /// Why a request opens no WebSocket.
@@ -70,7 +72,8 @@ pub enum UpgradeError {
 }
 
 /// Checks a request and agrees to it. `protocols` are the subprotocols that the endpoint speaks; of
-/// those that the client names, in its order, the first of them is chosen, or none.
+/// those that the client names, in its order, the first of them is chosen, or none. Compression is agreed
+/// on wherever it is offered.
 pub fn accept<B>(
     request: &mut Request<B>,
     origins: &Origins,
@@ -106,17 +109,27 @@ pub fn accept<B>(
     if let Some(protocol) = protocol {
         answer.insert(SEC_WEBSOCKET_PROTOCOL, HeaderValue::from_static(protocol));
     }
-    let upgrade = hyper::upgrade::on(request);
-    Ok(Handshake {
-        response,
-        opening: Opening { upgrade, protocol },
-    })
+    let agreed = extension::agree(tokens(headers, &SEC_WEBSOCKET_EXTENSIONS));
+    if let Some(agreed) = agreed {
+        answer.insert(SEC_WEBSOCKET_EXTENSIONS, agreed.answer());
+    }
+    let opening = Opening {
+        upgrade: hyper::upgrade::on(request),
+        protocol,
+        compression: agreed.map(|agreed| agreed.window),
+    };
+    Ok(Handshake { response, opening })
 }
 
 impl Opening {
     /// The subprotocol that was agreed on.
     pub fn protocol(&self) -> Option<&'static str> {
         self.protocol
+    }
+
+    /// How messages to this client may be compressed, if that was agreed on.
+    pub fn compression(&self) -> Option<Window> {
+        self.compression
     }
 
     /// The WebSocket over a stream of the kind that the server accepted (`accept::ClientStream`),
@@ -129,11 +142,10 @@ impl Opening {
         let parts = upgraded
             .downcast::<TokioIo<S>>()
             .map_err(|_| UpgradeError::OtherStream)?;
-        Ok(WebSocket::new(
-            parts.io.into_inner(),
-            parts.read_buf,
-            message_limit,
-        ))
+        Ok(
+            WebSocket::new(parts.io.into_inner(), parts.read_buf, message_limit)
+                .inflating(self.compression.is_some()),
+        )
     }
 }
 

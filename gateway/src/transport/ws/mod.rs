@@ -1,13 +1,18 @@
-//! WebSocket (RFC 6455), server side: the handshake, and the frames over the raw stream after it.
+//! WebSocket (RFC 6455) with compressed messages (RFC 7692), server side: the handshake, and the frames
+//! over the raw stream after it.
 //!
 //! Relies on nothing but a byte stream. Never holds a buffer for a connection that is idle, never
 //! knows what the messages mean.
 
 mod close;
 mod decode;
+mod deflate;
+mod echo;
+mod extension;
 pub mod frame;
 mod handshake;
 mod header;
+mod inflate;
 mod mask;
 mod message;
 mod origin;
@@ -19,6 +24,8 @@ mod violation;
 mod wire;
 
 pub use decode::Decoder;
+pub use echo::echo;
+pub use extension::Window;
 pub(crate) use handshake::origin_allowed;
 pub use handshake::{Handshake, Opening, Refusal, UpgradeError, accept};
 pub use message::Incoming;

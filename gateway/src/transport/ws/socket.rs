@@ -74,6 +74,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
         }
     }
 
+    /// Whether compression was agreed on.
+    #[must_use]
+    pub fn inflating(mut self, agreed: bool) -> Self {
+        self.decoder = self.decoder.inflating(agreed);
+        self
+    }
+
     /// The next message or control frame. `None` after the client's close frame, after an error, and
     /// when the client shuts its side down without a close frame.
     pub fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Incoming, WsError>>> {

@@ -29,6 +29,8 @@ pub enum Violation {
     CloseCode(u16),
     #[error("a text is not UTF-8")]
     NotUtf8,
+    #[error("a message marked as compressed is not")]
+    NotDeflate,
     #[error("a message has more than {limit} bytes")]
     TooBig { limit: usize },
 }
@@ -37,7 +39,7 @@ impl Violation {
     /// What the close frame to the client says.
     pub fn close_code(self) -> CloseCode {
         match self {
-            Self::NotUtf8 => CloseCode::InvalidPayload,
+            Self::NotUtf8 | Self::NotDeflate => CloseCode::InvalidPayload,
             Self::TooBig { .. } => CloseCode::MessageTooBig,
             _ => CloseCode::ProtocolError,
         }

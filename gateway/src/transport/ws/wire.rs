@@ -43,3 +43,13 @@ pub(super) fn header(first: u8, length: u64) -> Vec<u8> {
     header.extend(KEY);
     header
 }
+
+/// Bytes that do not get smaller by being compressed.
+pub(super) fn noise(length: usize) -> Vec<u8> {
+    let mut state = 1u64;
+    let mut next = || {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+        state.to_be_bytes()[0]
+    };
+    (0..length).map(|_| next()).collect()
+}

@@ -206,3 +206,37 @@ async fn a_request_that_no_server_can_hand_over_is_an_error() {
     let opened = handshake.opening.websocket::<tokio::net::TcpStream>(100).await;
     assert!(matches!(opened, Err(UpgradeError::Ended(_))));
 }
+
+#[test]
+fn compression_is_agreed_on_where_it_is_offered() {
+    let plain = attempt(request(|_| {})).expect("agreed");
+    assert!(!plain.response.headers().contains_key("sec-websocket-extensions"));
+    assert_eq!(plain.opening.compression(), None);
+    let offered = attempt(request(|request| {
+        set(
+            request,
+            "sec-websocket-extensions",
+            &[
+                "x-unknown, permessage-deflate; server_max_window_bits=8",
+                "permessage-deflate; server_max_window_bits=10, permessage-deflate",
+            ],
+        );
+    }))
+    .expect("agreed");
+    assert_eq!(
+        offered.response.headers()["sec-websocket-extensions"],
+        "permessage-deflate; server_no_context_takeover; client_no_context_takeover; \
+         server_max_window_bits=9"
+    );
+    assert_eq!(offered.opening.compression(), Some(Window::Small));
+    let unknown = attempt(request(|request| {
+        set(request, "sec-websocket-extensions", &["x-unknown"]);
+    }))
+    .expect("agreed");
+    assert!(
+        !unknown
+            .response
+            .headers()
+            .contains_key("sec-websocket-extensions")
+    );
+}

@@ -1,0 +1,43 @@
+//! The echo endpoint at `/`, over the gateway's own transport.
+
+use std::time::Duration;
+
+use axum::Router;
+use axum::extract::Request;
+use axum::response::{IntoResponse, Response};
+use axum::routing::any;
+use tidegate_gateway::transport::accept::{ClientStream, Settings};
+use tidegate_gateway::transport::ws::{self, Opening, Origins};
+use tokio_util::sync::CancellationToken;
+
+pub(crate) fn settings() -> Settings {
+    Settings {
+        connections: 1000,
+        handshake_timeout: Duration::from_secs(5),
+        drain: Duration::from_secs(5),
+    }
+}
+
+pub(crate) fn router(message_limit: usize) -> Router {
+    Router::new().route(
+        "/",
+        any(move |request| async move { open(request, message_limit) }),
+    )
+}
+
+fn open(mut request: Request, message_limit: usize) -> Response {
+    match ws::accept(&mut request, &Origins::default(), &["echo"]) {
+        Ok(handshake) => {
+            tokio::spawn(echo(handshake.opening, message_limit));
+            handshake.response
+        }
+        Err(refusal) => refusal.into_response(),
+    }
+}
+
+async fn echo(opening: Opening, message_limit: usize) {
+    let compression = opening.compression();
+    if let Ok(socket) = opening.websocket::<ClientStream>(message_limit).await {
+        ws::echo(socket, compression, &CancellationToken::new()).await;
+    }
+}
