@@ -91,20 +91,19 @@ impl RedisBroker {
             }
             let new = self
                 .commands
-                .run(Script::Announce, &keys.tag, names, arguments)
+                .soon(self.commands.run(Script::Announce, &keys.tag, names, arguments))
                 .await?;
             new.as_i64() == Some(0)
         } else {
             let name = if bare { "publish" } else { "spublish" };
-            self.commands
-                .call(name, &keys.tag, async move |client| {
-                    if bare {
-                        client.publish::<(), _, _>(channel, Value::Bytes(message)).await
-                    } else {
-                        client.spublish::<(), _, _>(channel, Value::Bytes(message)).await
-                    }
-                })
-                .await?;
+            let publishing = self.commands.call(name, &keys.tag, async move |client| {
+                if bare {
+                    client.publish::<(), _, _>(channel, Value::Bytes(message)).await
+                } else {
+                    client.spublish::<(), _, _>(channel, Value::Bytes(message)).await
+                }
+            });
+            self.commands.soon(publishing).await?;
             false
         };
         Ok(Published {
@@ -171,7 +170,7 @@ impl Broker for RedisBroker {
         }
         let answer = self
             .commands
-            .run(Script::Publish, &keys.tag, names, arguments)
+            .soon(self.commands.run(Script::Publish, &keys.tag, names, arguments))
             .await?;
         let answer = answer.as_str_lossy().unwrap_or_default();
         let (position, duplicate) = match answer.strip_prefix('=') {

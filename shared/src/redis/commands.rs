@@ -4,13 +4,14 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use fred::clients::Client;
 use fred::error::{Error, ErrorKind};
 use fred::interfaces::{FredResult, LuaInterface};
 use fred::types::{Key, Value};
 use tokio::sync::{Semaphore, watch};
+use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 use super::address::Address;
@@ -27,6 +28,9 @@ use crate::job::JobError;
 const LANES: usize = 4;
 /// Commands under way at once in this process; more fail.
 const UNDER_WAY: usize = 8_192;
+/// How long a publish waits for a Redis that is silent: clients are told within a second that it failed,
+/// long before the connection is given up.
+const PATIENCE: Duration = Duration::from_millis(800);
 
 /// Why a call failed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -125,6 +129,18 @@ impl Commands {
             }
         })
         .await
+    }
+
+    /// For what a client waits for: fails after [`PATIENCE`]. The call may take effect all the same.
+    pub(super) async fn soon<T>(
+        &self,
+        call: impl Future<Output = Result<T, CallError>>,
+    ) -> Result<T, CallError> {
+        if let Ok(answer) = timeout(PATIENCE, call).await {
+            return answer;
+        }
+        self.metrics.count(Trouble::Timeout);
+        Err(CallError::Unavailable("Redis did not answer in time".to_owned()))
     }
 
     /// Makes one call over the connection of `tag`, unless there is none or too much is under way.

@@ -75,7 +75,10 @@ impl States {
         for _ in 0..ROUNDS {
             let answer = self
                 .commands
-                .run(Script::Change, &keys.tag, names.clone(), arguments.clone())
+                .soon(
+                    self.commands
+                        .run(Script::Change, &keys.tag, names.clone(), arguments.clone()),
+                )
                 .await?;
             let answer = answer.into_array();
             let word = answer.first().and_then(Value::as_string).unwrap_or_default();
