@@ -8,6 +8,7 @@
 
 pub mod admin;
 pub mod browser;
+pub mod chaos;
 pub mod client;
 pub mod follower;
 pub mod job;

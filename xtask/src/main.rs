@@ -1,9 +1,10 @@
-//! What a contributor runs: `cargo xtask test` and `cargo xtask ci`.
+//! What a contributor runs: `cargo xtask test`, `cargo xtask chaos` and `cargo xtask ci`.
 //!
 //! Relies on cargo and, for the system tests, on redis-server, nginx and chromium. Never changes a tracked
 //! file.
 #![allow(clippy::print_stdout, reason = "a program for the terminal")]
 
+mod chaos;
 mod command;
 mod deny;
 mod programs;
@@ -32,6 +33,10 @@ enum Task {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         filter: Vec<String>,
     },
+    /// Faults of every kind over real processes, while clients audit what they are told.
+    ///
+    /// Writes a report to target/chaos/. The same seed makes the same faults.
+    Chaos(chaos::Chaos),
     /// Everything that must hold before a change is merged: format, lints, tests, dependencies.
     Ci,
 }
@@ -40,6 +45,7 @@ fn main() -> ExitCode {
     let mut report = Report::new();
     match Task::parse() {
         Task::Test { filter } => suite::run(&mut report, &filter),
+        Task::Chaos(chaos) => chaos.run(&mut report),
         Task::Ci => {
             report.step("format", "`cargo fmt --all` puts it right", || {
                 cargo(&["fmt", "--all", "--check"]).run()

@@ -1,0 +1,236 @@
+//! Chaos over real processes: numbered publishers and auditing subscribers, while gateways, Redis and the
+//! way between them fail by a seeded plan.
+//!
+//! A run goes in rounds: faults for a while, then calm, in which every subscriber must come level with the
+//! log within [`SILENCE`]. What it was told in all that time must be true. Knows Redis' keys and the form
+//! of log entries, to read the logs past the product; everything else by contract.
+
+pub mod audit;
+pub mod book;
+pub mod jobs;
+pub mod nodes;
+pub mod outage;
+pub mod pair;
+pub mod plan;
+pub mod proxy;
+pub mod publisher;
+pub mod report;
+pub mod resume;
+pub mod subscriber;
+pub mod truth;
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result};
+use serde_json::json;
+use tokio::task::JoinSet;
+use tokio::time::sleep;
+use tokio_util::sync::CancellationToken;
+
+use book::Book;
+use nodes::{Doors, Nodes};
+use pair::Pair;
+use plan::Planner;
+use publisher::{Api, Publisher};
+use report::Report;
+use subscriber::Subscriber;
+
+/// How long a subscriber may be silent after service is back.
+pub const SILENCE: Duration = Duration::from_secs(45);
+const GATEWAYS: usize = 3;
+const NAMESPACES: &str = "[limits]
+ping = \"3s\"
+pong_timeout = \"3s\"
+
+[[namespace]]
+name = \"plain\"
+log_size = 100
+
+[[namespace]]
+name = \"tiny\"
+log_size = 3
+
+[[namespace]]
+name = \"long\"
+log_size = 2000
+";
+
+#[derive(Debug, Clone, Copy)]
+pub struct Options {
+    pub seed: u64,
+    /// No round begins after this.
+    pub length: Duration,
+    pub subscribers: u64,
+    pub publishers: u64,
+}
+
+/// Runs it. Violations are in the report; an error is a process that died, or a run that could not go on.
+pub async fn run(options: Options) -> Result<Report> {
+    let topics: Vec<String> = ["plain:0", "plain:1", "plain:2", "tiny:0", "tiny:1", "long:0"]
+        .map(str::to_owned)
+        .to_vec();
+    let book = Arc::new(Book::default());
+    let mut pair = Pair::start(&topics, book.clone()).await?;
+    let mut nodes = Nodes::start(GATEWAYS, &pair.url(), NAMESPACES, book.clone()).await?;
+    let run = Run {
+        options,
+        topics,
+        doors: nodes.doors(),
+        book,
+    };
+    let outcome = run.rounds(&mut pair, &mut nodes).await;
+    outcome.with_context(|| format!("seed {}\n{}", options.seed, nodes.logs()))
+}
+
+struct Run {
+    options: Options,
+    topics: Vec<String>,
+    doors: Doors,
+    book: Arc<Book>,
+}
+
+impl Run {
+    async fn rounds(&self, pair: &mut Pair, nodes: &mut Nodes) -> Result<Report> {
+        let started = Instant::now();
+        let mut planner = Planner::new(self.options.seed, GATEWAYS);
+        let leave = CancellationToken::new();
+        let (mut subscribers, followed) = self.subscribers(&leave);
+        let mut rounds = 0;
+        while rounds == 0 || (started.elapsed() < self.options.length && !self.book.has_violations()) {
+            rounds += 1;
+            let stop = CancellationToken::new();
+            let mut working = self.working(&stop, rounds, nodes);
+            let plan = planner.plan();
+            let (one, other) = tokio::join!(pair.run(&plan.redis), nodes.run(&plan.nodes));
+            one?;
+            other?;
+            let back = Instant::now();
+            self.book.remark("calm");
+            stop.cancel();
+            self.calm(&followed, back).await?;
+            self.jobs_end(&mut working, back).await;
+            pair.look().await?;
+            nodes.ensure_sound()?;
+        }
+        leave.cancel();
+        while subscribers.join_next().await.is_some() {}
+        Ok(Report {
+            seed: self.options.seed,
+            rounds,
+            seconds: started.elapsed().as_secs_f64(),
+            sums: self.book.sums(),
+            metrics: nodes.metrics().await,
+        })
+    }
+
+    /// Subscribers with one to three topics each, and who follows what.
+    fn subscribers(&self, leave: &CancellationToken) -> (JoinSet<()>, Vec<(String, String)>) {
+        let mut tasks = JoinSet::new();
+        let mut followed = Vec::new();
+        for number in 0..self.options.subscribers {
+            let first = usize::try_from(number).unwrap_or_default();
+            let count = 1 + first % 3;
+            let topics: Vec<String> = (0..count)
+                .map(|step| self.topics[(first + step * 2) % self.topics.len()].clone())
+                .collect();
+            let name = format!("subscriber-{number}");
+            followed.extend(topics.iter().map(|topic| (name.clone(), topic.clone())));
+            let subscriber = self.subscriber(name, number, topics, number % 2 == 1, leave.clone());
+            tasks.spawn(subscriber.run());
+        }
+        (tasks, followed)
+    }
+
+    fn subscriber(
+        &self,
+        name: String,
+        number: u64,
+        topics: Vec<String>,
+        restless: bool,
+        stop: CancellationToken,
+    ) -> Subscriber {
+        Subscriber {
+            name,
+            seed: self.options.seed.wrapping_mul(1_000).wrapping_add(number),
+            topics,
+            restless,
+            doors: self.doors.clone(),
+            book: self.book.clone(),
+            stop,
+        }
+    }
+
+    /// Publishers and submitters of one round.
+    fn working(&self, stop: &CancellationToken, round: u32, nodes: &Nodes) -> JoinSet<()> {
+        let mut tasks = JoinSet::new();
+        for number in 0..self.options.publishers {
+            let kind = if number % 2 == 0 { "native" } else { "http" };
+            let publisher = Publisher {
+                name: format!("{kind}-{round}-{number}"),
+                seed: self.options.seed ^ (u64::from(round) << 32) ^ number,
+                topics: self.topics.clone(),
+                pace: 60,
+                doors: self.doors.clone(),
+                book: self.book.clone(),
+                stop: stop.clone(),
+            };
+            if number % 2 == 0 {
+                tasks.spawn(publisher.native());
+            } else {
+                tasks.spawn(publisher.over_http());
+            }
+        }
+        let template = self.subscriber(format!("jobs-{round}"), 0, Vec::new(), true, stop.clone());
+        tasks.spawn(jobs::run(template, nodes.worlds()));
+        tasks
+    }
+
+    /// Publishes a last word on every topic, and waits until every subscriber has it.
+    async fn calm(&self, followed: &[(String, String)], back: Instant) -> Result<()> {
+        let api = Api::new(&self.doors)?;
+        // What was on its way when the publishers stopped gets its place before the last word.
+        sleep(Duration::from_secs(2)).await;
+        for topic in &self.topics {
+            let body = json!({ "topic": topic, "data": "calm" });
+            let answer = api.insist("/api/publish", &body).await?;
+            let (Some(epoch), Some(offset)) = (answer["epoch"].as_str(), answer["offset"].as_u64()) else {
+                anyhow::bail!("no position in {answer}");
+            };
+            for (who, _) in followed.iter().filter(|(_, followed)| followed == topic) {
+                let level = async {
+                    loop {
+                        let held = self.book.position(who, topic);
+                        if held.is_some_and(|held| held.epoch == epoch && held.offset >= offset) {
+                            break;
+                        }
+                        sleep(Duration::from_millis(50)).await;
+                    }
+                };
+                let left = (back + SILENCE).saturating_duration_since(Instant::now());
+                if self.book.is_broken(who, topic) {
+                    continue;
+                }
+                if tokio::time::timeout(left, level).await.is_err() {
+                    let held = self.book.position(who, topic);
+                    let text =
+                        format!("silent for {SILENCE:?} before {epoch} {offset}; it stands at {held:?}");
+                    self.book.wrong(who, topic, &text);
+                }
+                self.book.silence(back.elapsed());
+            }
+        }
+        Ok(())
+    }
+
+    async fn jobs_end(&self, working: &mut JoinSet<()>, back: Instant) {
+        let left = (back + SILENCE * 2).saturating_duration_since(Instant::now());
+        let ended = async { while working.join_next().await.is_some() {} };
+        if tokio::time::timeout(left, ended).await.is_err() {
+            for (who, topic) in self.book.followed("job:") {
+                let text = format!("the job has not ended {:?} after service was back", SILENCE * 2);
+                self.book.wrong(&who, &topic, &text);
+            }
+        }
+    }
+}
