@@ -70,10 +70,7 @@ fn every_key_of_this_version_is_taken_over() {
         (1024, 32 * 1024),
         "not set: `limits.data`"
     );
-    assert_eq!(
-        (chat.slow, plain.slow),
-        (SlowPolicy::CatchUp, SlowPolicy::Latest)
-    );
+    assert_eq!((chat.slow, plain.slow), (SlowPolicy::CatchUp, SlowPolicy::Latest));
     assert_eq!(raw.kind, TopicKind::Bare);
     assert!(!raw.has_log());
     assert!(config.check_gateway().is_ok());
@@ -82,7 +79,10 @@ fn every_key_of_this_version_is_taken_over() {
 #[test]
 fn slow_clients_can_only_catch_up_where_there_is_a_log() {
     let wrong = errors("[[namespace]]\nname = \"a\"\nlog_size = 0\nslow = \"catch-up\"\n");
-    assert!(wrong.contains(":4: ") && wrong.contains("there is a log"), "{wrong}");
+    assert!(
+        wrong.contains(":4: ") && wrong.contains("there is a log"),
+        "{wrong}"
+    );
 }
 
 #[test]
