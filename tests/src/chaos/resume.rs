@@ -56,6 +56,8 @@ pub async fn measure(clients: u64, folder: &Path) -> Result<Value> {
         Ok(subscribed.then_some(()))
     })
     .await?;
+    // Before the publishers connect, which do not resume.
+    let victims = nodes.connections(1).await?;
 
     let publishing = CancellationToken::new();
     let mut publishers = JoinSet::new();
@@ -76,7 +78,6 @@ pub async fn measure(clients: u64, folder: &Path) -> Result<Value> {
     })
     .await?;
 
-    let victims = nodes.connections(1).await?;
     nodes.kill_at_once(1);
     let killed = Instant::now();
     wait::until(RESUME, "all to resume", async || {
