@@ -166,7 +166,11 @@ fn namespaces(root: &mut Section<'_, '_, '_>, limits: &Limits) -> Namespaces {
 
 fn namespace(section: &mut Section<'_, '_, '_>, mut namespace: Namespace, limits: &Limits) -> Namespace {
     const ACCESS: &[(&str, Access)] = &[("anyone", Access::Anyone)];
-    let kinds = [("plain", TopicKind::Plain), ("bare", TopicKind::Bare)];
+    let kinds = [
+        ("plain", TopicKind::Plain),
+        ("state", TopicKind::State),
+        ("bare", TopicKind::Bare),
+    ];
     keep(&mut namespace.kind, section.choice("kind", &kinds));
     let log_size = section.number("log_size", &(0..=100_000));
     if namespace.kind == TopicKind::Bare && log_size.is_some_and(|size| size > 0) {
@@ -177,6 +181,8 @@ fn namespace(section: &mut Section<'_, '_, '_>, mut namespace: Namespace, limits
         section.wrong("log_size", section.place_of("log_size"), wrong);
     }
     keep(&mut namespace.log_size, log_size);
+    keep(&mut namespace.key_ttl, section.time("key_ttl", &seconds(0, 366 * 24 * 3600)));
+    keep(&mut namespace.max_keys, section.number("max_keys", &(1..=1_000_000)));
     keep(
         &mut namespace.log_ttl,
         section.time("log_ttl", &seconds(1, 30 * 86_400)),

@@ -36,8 +36,6 @@ pub(super) const KEYS: &[Key] = &[
     key("connection", "max_age", Shape::Time, Off::Nothing),
     key("namespace", "presence", Shape::Flag, Off::Nothing),
     key("namespace", "join_leave", Shape::Flag, Off::Nothing),
-    key("namespace", "key_ttl", Shape::Time, Off::Nothing),
-    key("namespace", "max_keys", Shape::Number, Off::Never),
     key("endpoint", "app", Shape::Text, Off::Nothing),
     key("jobs", "submit", ACCESS, Off::Text("anyone")),
     key("jobs", "follow", ACCESS, Off::Text("anyone")),
@@ -51,7 +49,6 @@ pub(super) const KEYS: &[Key] = &[
 /// Values of keys that exist: the path of the key and its valid texts that this version does not know.
 pub(super) const VALUES: &[(&str, &[&str])] = &[
     ("redis.url", &["rediss", "redis-sentinel", "redis-cluster"]),
-    ("namespace.kind", &["state"]),
     ("namespace.subscribe", &["users", "owner", "token", "nobody"]),
     ("namespace.publish", &["users", "owner", "token", "nobody"]),
     ("namespace.set", &["users", "owner", "token", "nobody"]),
