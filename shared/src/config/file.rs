@@ -181,8 +181,14 @@ fn namespace(section: &mut Section<'_, '_, '_>, mut namespace: Namespace, limits
         section.wrong("log_size", section.place_of("log_size"), wrong);
     }
     keep(&mut namespace.log_size, log_size);
-    keep(&mut namespace.key_ttl, section.time("key_ttl", &seconds(0, 366 * 24 * 3600)));
-    keep(&mut namespace.max_keys, section.number("max_keys", &(1..=1_000_000)));
+    keep(
+        &mut namespace.key_ttl,
+        section.time("key_ttl", &seconds(0, 366 * 24 * 3600)),
+    );
+    keep(
+        &mut namespace.max_keys,
+        section.number("max_keys", &(1..=1_000_000)),
+    );
     keep(
         &mut namespace.log_ttl,
         section.time("log_ttl", &seconds(1, 30 * 86_400)),

@@ -4,6 +4,7 @@ use super::super::deflate;
 use super::super::extension::Window;
 use super::super::wire::{BINARY, CONTINUATION, PING, TEXT, frame, header, noise, part, raw};
 use super::*;
+use tidegate_shared::code::CloseCode;
 
 const LIMIT: usize = 1000;
 const FIN: u8 = 0x80;
@@ -120,6 +121,6 @@ fn what_is_not_compressed_as_it_says_or_no_utf_8_is_invalid_payload() {
     let not_utf_8 = decoded(&raw(FIN | RSV1 | TEXT, &compressed(b"a\xff"))).expect_err("not UTF-8");
     assert_eq!((broken, not_utf_8), (Violation::NotDeflate, Violation::NotUtf8));
     for violation in [broken, not_utf_8] {
-        assert_eq!(violation.close_code().number(), 1007);
+        assert_eq!(violation.close_code(), CloseCode::InvalidPayload);
     }
 }
