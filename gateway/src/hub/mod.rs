@@ -16,6 +16,7 @@ mod reading;
 mod repair;
 mod shard;
 mod subscribers;
+mod tops;
 #[cfg(test)]
 mod tests;
 
@@ -94,6 +95,7 @@ impl Hub {
     /// Hears the broker and keeps house until `stop`. What nodes tell each other goes on to `control`.
     pub(crate) fn start(&self, events: BrokerEvents, control: mpsc::Sender<Bytes>, stop: CancellationToken) {
         tokio::spawn(events::run(self.clone(), events, control, stop.clone()));
+        tokio::spawn(self.clone().watch_tops(stop.clone()));
         tokio::spawn(self.clone().keep_house(stop));
     }
 

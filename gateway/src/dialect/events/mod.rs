@@ -77,7 +77,7 @@ impl Dialect for Events {
             .place
             .map(|place| (&publication.topic, place.position));
         block(place, out, |out| {
-            Native.encode_coalesced(publication, skipped, out)
+            Native.encode_coalesced(publication, skipped, out);
         });
     }
 }
