@@ -8,6 +8,7 @@ mod capacity;
 pub mod connection;
 mod control;
 pub mod dialect;
+mod drain;
 pub mod hub;
 mod listeners;
 pub mod node;

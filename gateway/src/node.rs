@@ -13,7 +13,6 @@ use prometheus::Registry;
 use rand::Rng;
 use thiserror::Error;
 use tidegate_shared::backend::Backend;
-use tidegate_shared::code::CloseCode;
 use tidegate_shared::config::Config;
 use tidegate_shared::name::{NameError, NodeId, UserId};
 use tidegate_shared::nodes::NodeInfo;
@@ -22,17 +21,12 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 
 use crate::connection;
 use crate::control::{self, Desk, Who};
-use crate::dialect::Goodbye;
+use crate::drain;
 use crate::hub::Hub;
 use registration::Registration;
 use roster::Roster;
 
-use crate::outbox::{self, Ending, Outbox, OutboxSet};
-
-/// Clients are told to come back spread over this time for each client, so that they don't come at once.
-const SPREAD: Duration = Duration::from_millis(20);
-/// But never later than this.
-const SPREAD_LIMIT: Duration = Duration::from_secs(30);
+use crate::outbox::{self, Outbox, OutboxSet};
 
 #[derive(Debug)]
 pub struct Node {
@@ -47,7 +41,10 @@ pub struct Node {
     pub(crate) desk: Desk,
     /// Told whenever the last connection ends.
     emptied: Notify,
-    shutdown: CancellationToken,
+    /// Its readiness is withdrawn, and it is going to let go of its clients.
+    draining: CancellationToken,
+    /// No client stays any more.
+    leaving: CancellationToken,
     /// When it started, in milliseconds since 1970.
     started_at: u64,
     registration: Registration,
@@ -67,7 +64,7 @@ pub enum StartError {
 
 impl Node {
     /// Starts what the node does by itself. On `shutdown` it tells its clients to go elsewhere and
-    /// closes their connections; see [`Node::emptied`].
+    /// closes their connections, all at once; see [`Node::emptied`] and [`Node::let_go`].
     pub fn start(
         config: Arc<Config>,
         backend: Backend,
@@ -97,7 +94,8 @@ impl Node {
             roster: Mutex::default(),
             desk: Desk::default(),
             emptied: Notify::new(),
-            shutdown: shutdown.clone(),
+            draining: CancellationToken::new(),
+            leaving: CancellationToken::new(),
             started_at: now_ms(),
             registration: Registration::default(),
             _tasks: tasks.clone().drop_guard(),
@@ -116,7 +114,7 @@ impl Node {
 
     /// Cancelled when the node sends its clients away.
     pub(crate) fn shutdown(&self) -> &CancellationToken {
-        &self.shutdown
+        &self.leaving
     }
 
     /// How many clients are connected.
@@ -145,7 +143,7 @@ impl Node {
             subscriptions,
             topics,
             started_at: self.started_at,
-            draining: self.shutdown.is_cancelled(),
+            draining: self.draining.is_cancelled(),
         }
     }
 
@@ -159,12 +157,25 @@ impl Node {
         self.registration.withdraw(self).await;
     }
 
+    /// From now on it says that it is draining. Clients may still come.
+    pub(crate) fn begin_drain(&self) {
+        self.draining.cancel();
+    }
+
+    /// Lets go of its clients one after the other, at a pace that gets through in the time `left`. Who
+    /// comes now is sent on at once.
+    pub(crate) async fn let_go(&self, min_rate: u32, left: Duration) {
+        self.leaving.cancel();
+        drain::send_away_slowly(self.outboxes(), min_rate, left).await;
+    }
+
     pub(crate) fn enter(&self, outbox: &Arc<Outbox>, user: Option<UserId>) {
         self.roster.lock().insert(outbox.clone(), user);
         self.connections.lock().insert(outbox.clone());
-        // Checked after the insertion: either this sees the shutdown, or the shutdown sees it.
-        if self.shutdown.is_cancelled() {
-            outbox.end(goodbye(0));
+        // Checked after the insertion: either this sees that the node is leaving, or what makes it leave
+        // sees the connection.
+        if self.leaving.is_cancelled() {
+            outbox.end(drain::goodbye(0));
         }
     }
 
@@ -178,23 +189,16 @@ impl Node {
     }
 
     fn send_away(&self) {
-        let connections: Vec<Arc<Outbox>> = self.connections.lock().iter().cloned().collect();
+        self.begin_drain();
+        self.leaving.cancel();
+        let connections = self.outboxes();
         for outbox in &connections {
-            outbox.end(goodbye(connections.len()));
+            outbox.end(drain::goodbye(connections.len()));
         }
     }
-}
 
-/// What one of so many clients is told at the node's end.
-fn goodbye(clients: usize) -> Ending {
-    let clients = u32::try_from(clients).unwrap_or(u32::MAX);
-    let spread = SPREAD.saturating_mul(clients).min(SPREAD_LIMIT);
-    Ending::Orderly {
-        code: CloseCode::ServiceRestart,
-        goodbye: Some(Goodbye {
-            reason: "shutdown",
-            reconnect_after: spread.mul_f64(rand::random()),
-        }),
+    fn outboxes(&self) -> Vec<Arc<Outbox>> {
+        self.connections.lock().iter().cloned().collect()
     }
 }
 

@@ -12,7 +12,7 @@ use axum::Router;
 use prometheus::Registry;
 use thiserror::Error;
 use tidegate_shared::backend::Backend;
-use tidegate_shared::config::Config;
+use tidegate_shared::config::{Config, Drain};
 use tidegate_shared::telemetry::Build;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
@@ -27,8 +27,8 @@ use crate::transport::ws::{OriginError, Origins};
 
 /// How long requests under way may take once the node is to end.
 const REQUESTS_END: Duration = Duration::from_secs(5);
-/// How long the whole end may take; what is left then is cut. Longer than a client may take to answer
-/// its close frame.
+/// How long the last clients may take once all are to go at once; what is left then is cut. Longer than
+/// a client may take to answer its close frame.
 const END: Duration = Duration::from_secs(8);
 /// Probes and scrapes come one at a time; whoever opens more than this is something else.
 const ADMIN_CONNECTIONS: usize = 64;
@@ -65,7 +65,7 @@ impl RunError {
     }
 }
 
-/// Serves until `shutdown`, then lets go of its clients and returns. The backend ends by being dropped,
+/// Serves until `shutdown`, then lets go of its clients as `config.drain` says and returns. The backend ends by being dropped,
 /// after the last request that needed it.
 pub async fn run(
     listeners: Listeners,
@@ -85,11 +85,12 @@ pub async fn run(
     Build::register(&registry)?;
 
     // Whatever ends this function ends what it started.
-    let ending = shutdown.child_token();
-    let _end = ending.clone().drop_guard();
+    let closing = CancellationToken::new();
+    let cutting = CancellationToken::new();
+    let _end = (closing.clone().drop_guard(), cutting.clone().drop_guard());
     let origins = Origins::parse(&config.gateway.allowed_origins)?;
     let link = backend.broker.link();
-    let node = Node::start(config.clone(), backend.clone(), &registry, ending.clone())?;
+    let node = Node::start(config.clone(), backend.clone(), &registry, cutting.clone())?;
     let gate = Arc::new(Gate::new(
         node,
         origins,
@@ -119,7 +120,7 @@ pub async fn run(
         http::router(&gate, api, routes),
         settings,
         metrics,
-        ending.clone(),
+        closing.clone(),
     );
     let client_port = async {
         client_port.await;
@@ -127,8 +128,22 @@ pub async fn run(
         gate.node().withdraw().await;
     };
     let drained = async {
-        ending.cancelled().await;
+        shutdown.cancelled().await;
         health.drain();
+        gate.node().begin_drain();
+        let Drain { grace, max, min_rate } = config.drain;
+        // Until the balancer has seen that the node is not ready, it sends clients.
+        tokio::time::sleep(grace.min(max)).await;
+        closing.cancel();
+        let left = max.saturating_sub(grace);
+        if !left.is_zero() {
+            let _ = tokio::time::timeout(left, async {
+                gate.node().let_go(min_rate, left).await;
+                gate.emptied().await;
+            })
+            .await;
+        }
+        cutting.cancel();
         tokio::time::sleep(END).await;
     };
     tokio::select! {

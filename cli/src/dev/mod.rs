@@ -72,6 +72,9 @@ fn open_for_everyone(config: &mut Config, directory: PathBuf) {
     for endpoint in &mut config.endpoints {
         endpoint.anonymous = true;
     }
+    // Ctrl-C ends it at once: no other node is there to take the clients.
+    config.drain.grace = Duration::ZERO;
+    config.drain.max = Duration::ZERO;
     if config.worker.backup_roots.is_empty() {
         config.worker.backup_roots.push(directory);
     }

@@ -39,6 +39,15 @@ impl Membership {
     }
 }
 
+impl Membership {
+    /// A message has come or gone: the connection is of use.
+    pub(super) fn note_traffic(&mut self) {
+        if self.session.minds_traffic() {
+            self.session.on_traffic(tokio::time::Instant::now());
+        }
+    }
+}
+
 impl Drop for Membership {
     fn drop(&mut self) {
         for topic in self.session.subscriptions() {

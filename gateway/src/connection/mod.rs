@@ -222,6 +222,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
 
     /// Everything taken so far is written.
     fn sent(&mut self) {
+        if self.messages > 0 {
+            self.member.note_traffic();
+        }
         let metrics = &self.member.node.connection_metrics;
         if self.messages > 0 {
             metrics.sent(self.member.outbox.format()).inc_by(self.messages);
@@ -270,6 +273,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             Some(Err(error)) => return Some(error.close_code().map(|code| self.close(code))),
             Some(Ok(message)) => message,
         };
+        if let Incoming::Text(_) | Incoming::Binary(_) = message {
+            self.member.note_traffic();
+        }
         let effects = match message {
             Incoming::Text(message) => {
                 let metrics = &self.member.node.connection_metrics;
@@ -335,6 +341,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
                 Effect::Ping => self.put(Frames::control(frame::ping(b""))),
                 Effect::Close(code) => {
                     self.member.outbox.end(Ending::Orderly { code, goodbye: None });
+                }
+                Effect::SendAway(code, goodbye) => {
+                    self.member.outbox.end(Ending::Orderly {
+                        code,
+                        goodbye: Some(goodbye),
+                    });
                 }
                 Effect::Abandon => return Some(None),
             }

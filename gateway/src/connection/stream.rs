@@ -135,6 +135,7 @@ impl Stream {
                 continue;
             }
             let outbox = &member.outbox;
+            let aged = member.session.age_deadline();
             let may_join = !wanted.is_empty() && operations.is_empty();
             tokio::select! {
                 biased;
@@ -144,6 +145,10 @@ impl Stream {
                 }
                 (ticket, outcome) = poll_fn(|cx| operations.poll_done(cx)) => {
                     let effects = member.session.on_done(ticket, outcome);
+                    self.apply(effects);
+                }
+                () = sleep_until(aged), if aged.is_some() => {
+                    let effects = member.session.on_age(Instant::now());
                     self.apply(effects);
                 }
                 () = poll_fn(|cx| catch_up.poll_done(cx)) => outbox.refilled(),
@@ -218,6 +223,12 @@ impl Stream {
                 Effect::Close(code) => {
                     self.member.outbox.end(Ending::Orderly { code, goodbye: None });
                 }
+                Effect::SendAway(code, goodbye) => {
+                    self.member.outbox.end(Ending::Orderly {
+                        code,
+                        goodbye: Some(goodbye),
+                    });
+                }
                 // The stream has a heartbeat of its own, and the socket says who is gone.
                 Effect::Ping | Effect::Abandon => {}
             }
@@ -257,7 +268,10 @@ impl Stream {
     }
 
     /// Counts what the client's connection takes.
-    fn sent(&self, chunk: Chunk) -> Bytes {
+    fn sent(&mut self, chunk: Chunk) -> Bytes {
+        if chunk.messages > 0 {
+            self.member.note_traffic();
+        }
         let metrics = &self.member.node.connection_metrics;
         metrics.sent_bytes.inc_by(chunk.bytes.len() as u64);
         if chunk.messages > 0 {
@@ -297,6 +311,12 @@ impl Stream {
         if let Some(frames) = builder.finish() {
             put(&self.member.node, &self.member.outbox, frames);
         }
+    }
+}
+
+async fn sleep_until(deadline: Option<Instant>) {
+    if let Some(deadline) = deadline {
+        tokio::time::sleep_until(deadline).await;
     }
 }
 

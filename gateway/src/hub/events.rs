@@ -92,7 +92,7 @@ impl Hub {
     }
 
     /// Publications of this topic may have been missed.
-    fn suspect(&self, topic: &Topic) {
+    pub(super) fn suspect(&self, topic: &Topic) {
         let mut shard = self.shard(topic).lock();
         let number = shard.topics.get_mut(topic).and_then(|entry| entry.feed.suspect());
         drop(shard);

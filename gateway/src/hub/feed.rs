@@ -94,6 +94,14 @@ impl Feed {
         }
     }
 
+    /// The same, unless a repair may change it soon.
+    pub(super) fn live(&self) -> Option<Position> {
+        match self.state {
+            State::Live(last) => Some(last),
+            State::Unknown | State::Open | State::Repairing(_) => None,
+        }
+    }
+
     pub(super) fn is_repairing(&self, repair: u32) -> bool {
         matches!(self.state, State::Repairing(_)) && self.repair == repair
     }

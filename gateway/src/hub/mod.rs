@@ -18,6 +18,7 @@ mod shard;
 mod subscribers;
 #[cfg(test)]
 mod tests;
+mod tops;
 
 use std::hash::BuildHasher;
 use std::sync::Arc;
@@ -94,6 +95,7 @@ impl Hub {
     /// Hears the broker and keeps house until `stop`. What nodes tell each other goes on to `control`.
     pub(crate) fn start(&self, events: BrokerEvents, control: mpsc::Sender<Bytes>, stop: CancellationToken) {
         tokio::spawn(events::run(self.clone(), events, control, stop.clone()));
+        tokio::spawn(self.clone().watch_tops(stop.clone()));
         tokio::spawn(self.clone().keep_house(stop));
     }
 

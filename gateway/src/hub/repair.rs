@@ -233,7 +233,8 @@ pub(super) fn apply(
             *outcome = (*outcome).max(Outcome::Lagged);
         }
     }
-    entry.live.reached(&last);
+    // Who was told that it missed something is there now too, however far ahead it had been before.
+    entry.live.reached(&entry.feed.position().unwrap_or(last));
     let mut released = Vec::new();
     let joining = entry.is_joining();
     let progress = entry.feed.read(&page.publications, &top, joining, &mut released);

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use tidegate_shared::position::Position;
+use tidegate_shared::position::{Offset, Position};
 
 use crate::outbox::{Outbox, OutboxSet};
 
@@ -48,6 +48,11 @@ impl Subscribers {
             .iter()
             .find(|(one, _)| Arc::ptr_eq(one, outbox))
             .map(|(_, position)| *position)
+    }
+
+    /// The last offset that anybody has who is ahead.
+    pub(super) fn furthest(&self) -> Option<Offset> {
+        self.ahead.iter().map(|(_, at)| at.offset).max()
     }
 
     /// Somebody is ahead at this very offset, but in another history.

@@ -21,7 +21,7 @@ pub(super) struct Registration {
 /// Announces the node from now on.
 pub(super) fn start(node: &Arc<Node>) {
     let weak = Arc::downgrade(node);
-    let (end, shutdown) = (node.registration.end.clone(), node.shutdown.clone());
+    let (end, drain) = (node.registration.end.clone(), node.draining.clone());
     node.registration.task.spawn(async move {
         let mut draining = false;
         while !end.is_cancelled() {
@@ -34,7 +34,7 @@ pub(super) fn start(node: &Arc<Node>) {
             }
             tokio::select! {
                 () = end.cancelled() => return,
-                () = shutdown.cancelled(), if !draining => draining = true,
+                () = drain.cancelled(), if !draining => draining = true,
                 () = tokio::time::sleep(ANNOUNCE_EVERY) => {}
             }
         }

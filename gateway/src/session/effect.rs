@@ -6,7 +6,7 @@ use tidegate_shared::job::{JobDraft, Submitted};
 use tidegate_shared::position::Since;
 use tidegate_shared::topic::Topic;
 
-use crate::dialect::{Failure, Reply, RequestId};
+use crate::dialect::{Failure, Goodbye, Reply, RequestId};
 
 #[derive(Debug, PartialEq)]
 pub(crate) enum Effect {
@@ -28,6 +28,8 @@ pub(crate) enum Effect {
     Ping,
     /// Send what waits, then close.
     Close(CloseCode),
+    /// Send what waits, tell the client to come back, then close.
+    SendAway(CloseCode, Goodbye),
     /// Nobody is there any more.
     Abandon,
 }

@@ -4,6 +4,7 @@
 //! Commands on one topic take effect in the order they were sent: each topic with a command under way
 //! has a lane, in which the next ones wait. Commands on different topics, and jobs, overtake each other.
 
+mod age;
 mod effect;
 mod heartbeat;
 mod lane;
@@ -27,6 +28,7 @@ use tokio::time::Instant;
 
 use crate::dialect::{Command, DecodeError, Failure, Reply, Request};
 use crate::outbox::Order;
+use age::Age;
 use heartbeat::Heartbeat;
 use lane::{Lanes, Waiting};
 
@@ -50,12 +52,14 @@ pub(crate) struct Session {
     commands: u16,
     rubbish: u8,
     heartbeat: Heartbeat,
+    age: Age,
 }
 
 impl Session {
     /// `jitter` from 0 to 1 spreads the pings of many sessions over the interval.
     pub(crate) fn new(config: Arc<Config>, now: Instant, jitter: f64) -> Self {
         let heartbeat = Heartbeat::new(config.limits.ping, now, jitter);
+        let age = Age::new(&config, now, jitter);
         Self {
             config,
             subscriptions: HashSet::new(),
@@ -64,6 +68,7 @@ impl Session {
             commands: 0,
             rubbish: 0,
             heartbeat,
+            age,
         }
     }
 
@@ -78,14 +83,33 @@ impl Session {
 
     /// When [`Session::on_tick`] is to be called next.
     pub(crate) fn deadline(&self) -> Instant {
-        self.heartbeat.deadline()
+        let heartbeat = self.heartbeat.deadline();
+        self.age.deadline().map_or(heartbeat, |at| at.min(heartbeat))
     }
 
     pub(crate) fn on_tick(&mut self, now: Instant) -> Vec<Effect> {
-        self.heartbeat
-            .on_tick(now, &self.config.limits)
-            .into_iter()
-            .collect()
+        let heartbeat = self.heartbeat.on_tick(now, &self.config.limits);
+        heartbeat.into_iter().chain(self.age.on_tick(now)).collect()
+    }
+
+    /// When [`Session::on_age`] is to be called next, if ever.
+    pub(crate) fn age_deadline(&self) -> Option<Instant> {
+        self.age.deadline()
+    }
+
+    /// [`Session::on_tick`] for a client that is not asked whether it is there.
+    pub(crate) fn on_age(&mut self, now: Instant) -> Vec<Effect> {
+        self.age.on_tick(now).into_iter().collect()
+    }
+
+    /// Whether [`Session::on_traffic`] is to be called.
+    pub(crate) fn minds_traffic(&self) -> bool {
+        self.age.minds_traffic()
+    }
+
+    /// A message has come or gone.
+    pub(crate) fn on_traffic(&mut self, now: Instant) {
+        self.age.on_traffic(now, &self.config);
     }
 
     /// The client has sent something, whatever it was: it is alive.

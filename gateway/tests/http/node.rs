@@ -30,6 +30,7 @@ pub(crate) fn config() -> Config {
     let mut config = Config::default();
     config.gateway.listen = SocketAddr::from(([127, 0, 0, 1], 0));
     config.gateway.admin_listen = config.gateway.listen;
+    config.drain.grace = std::time::Duration::ZERO;
     config.auth.api_keys = vec![Sha256::digest(KEY).into()];
     for endpoint in &mut config.endpoints {
         endpoint.anonymous = true;

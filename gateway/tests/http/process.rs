@@ -13,7 +13,7 @@ use tokio::process::{Child, ChildStderr, Command};
 
 use crate::wire::{Answer, DEADLINE, Wire, ask, get};
 
-const ANONYMOUS: &str = "[auth]\nanonymous = true\n";
+const ANONYMOUS: &str = "[auth]\nanonymous = true\n[drain]\ngrace = \"0s\"\n";
 
 /// A configuration file of a test's own.
 struct File {

@@ -1,9 +1,12 @@
 //! How a node ends.
 
-use serde_json::json;
+use std::time::Duration;
 
-use crate::node::{KEY, Node};
-use crate::wire::{DEADLINE, Wire};
+use serde_json::json;
+use tidegate_gateway::Options;
+
+use crate::node::{KEY, Node, config};
+use crate::wire::{DEADLINE, Wire, ask};
 
 #[tokio::test]
 async fn an_idle_node_ends_at_once_and_frees_its_ports() {
@@ -61,4 +64,29 @@ async fn an_idle_connection_does_not_hold_the_node() {
     );
     idle.closed().await;
     used.closed().await;
+}
+
+#[tokio::test]
+async fn a_draining_node_is_not_ready_but_takes_clients_for_its_grace() {
+    let mut config = config();
+    config.drain.grace = Duration::from_secs(2);
+    let node = Node::start_with(config, Options::default());
+    let (client, admin) = (node.client, node.admin);
+    let began = std::time::Instant::now();
+    node.shutdown.cancel();
+    let probe = || async {
+        let answer = ask(admin, format!("GET /readyz HTTP/1.1\r\nhost: {admin}\r\n\r\n")).await;
+        answer.status
+    };
+    let unready = async {
+        while probe().await != 503 {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(DEADLINE, unready).await.expect("it says so");
+    let publication = json!({"topic": "a", "data": 1});
+    assert_eq!(node.post("/api/publish", &publication).await.status, 200);
+    assert!(node.ended().await.is_ok());
+    assert!(began.elapsed() >= Duration::from_secs(2));
+    assert!(tokio::net::TcpStream::connect(client).await.is_err());
 }

@@ -11,7 +11,10 @@ use super::quantity;
 use super::reader::Reader;
 use super::section::Section;
 use super::value;
-use super::{Auth, Config, DialectName, Endpoint, Gateway, Limits, LogFormat, Redis, Telemetry, Worker};
+use super::{
+    Auth, Config, Connection, DialectName, Drain, Endpoint, Gateway, Limits, LogFormat, Redis, Telemetry,
+    Worker,
+};
 use crate::namespace::{Access, Namespace, Namespaces, SlowPolicy, TopicKind};
 use crate::topic::Topic;
 
@@ -45,6 +48,10 @@ pub(super) fn read<'d>(reader: &mut Reader<'_>, document: &'d DeTable<'d>, confi
                 section.time("heartbeat", &(MILLIS_100..=Duration::from_secs(3600))),
             );
         });
+        root.table("connection", |section| {
+            connection(section, &mut config.connection)
+        });
+        root.table("drain", |section| drain(section, &mut config.drain));
         let mut anonymous = false;
         root.table("auth", |section| {
             auth(section, &mut config.auth);
@@ -55,7 +62,6 @@ pub(super) fn read<'d>(reader: &mut Reader<'_>, document: &'d DeTable<'d>, confi
         root.table("worker", |section| worker(section, &mut config.worker));
         root.table("telemetry", |section| telemetry(section, &mut config.telemetry));
         // All their keys are in `not_yet.rs`.
-        root.table("connection", |_| {});
         root.table("jobs", |_| {});
     });
 }
@@ -102,8 +108,25 @@ fn limits(section: &mut Section<'_, '_, '_>, limits: &mut Limits) {
         &mut limits.pong_timeout,
         section.time("pong_timeout", &(MILLIS_100..=Duration::from_secs(600))),
     );
+    keep(
+        &mut limits.idle_timeout,
+        section.time("idle_timeout", &seconds(0, 30 * 86_400)),
+    );
     let key = if section.has("outbox") { "outbox" } else { "data" };
     check_outbox(section, key, limits.data, limits.outbox);
+}
+
+fn connection(section: &mut Section<'_, '_, '_>, connection: &mut Connection) {
+    keep(
+        &mut connection.max_age,
+        section.time("max_age", &seconds(0, 30 * 86_400)),
+    );
+}
+
+fn drain(section: &mut Section<'_, '_, '_>, drain: &mut Drain) {
+    keep(&mut drain.grace, section.time("grace", &seconds(0, 3600)));
+    keep(&mut drain.max, section.time("max", &seconds(0, 86_400)));
+    keep(&mut drain.min_rate, section.number("min_rate", &(1..=1_000_000)));
 }
 
 /// An outbox that can't hold one publication would close its connection at the first large one.

@@ -35,6 +35,8 @@ pub struct Config {
     pub gateway: Gateway,
     pub limits: Limits,
     pub sse: Sse,
+    pub connection: Connection,
+    pub drain: Drain,
     pub auth: Auth,
     pub namespaces: Namespaces,
     pub endpoints: Vec<Endpoint>,
@@ -84,6 +86,25 @@ pub struct Limits {
     /// Interval of the server's WebSocket pings.
     pub ping: Duration,
     pub pong_timeout: Duration,
+    /// A connection over which nothing but pings has gone for so long is closed. Zero: never.
+    pub idle_timeout: Duration,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Connection {
+    /// How long a connection lasts, give or take a fifth. Zero: for ever.
+    pub max_age: Duration,
+}
+
+/// How a node lets go of its clients when it is told to end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Drain {
+    /// How long it still takes new ones, not being ready.
+    pub grace: Duration,
+    /// After this time, the grace included, who is left is closed. Zero: all at once.
+    pub max: Duration,
+    /// Fewest closes per second.
+    pub min_rate: u32,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -160,6 +181,15 @@ impl Default for Config {
                 handshake_timeout: Duration::from_secs(10),
                 ping: Duration::from_secs(25),
                 pong_timeout: Duration::from_secs(10),
+                idle_timeout: Duration::ZERO,
+            },
+            connection: Connection {
+                max_age: Duration::from_secs(3600),
+            },
+            drain: Drain {
+                grace: Duration::from_secs(10),
+                max: Duration::from_secs(285),
+                min_rate: 50,
             },
             sse: Sse {
                 heartbeat: Duration::from_secs(15),

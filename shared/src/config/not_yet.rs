@@ -32,8 +32,6 @@ pub(super) const KEYS: &[Key] = &[
     key("limits", "connections_per_user", Shape::Number, Off::Nothing),
     key("limits", "connections_per_address", Shape::Number, Off::Nothing),
     key("limits", "commands_per_second", Shape::Number, Off::Nothing),
-    key("limits", "idle_timeout", Shape::Time, Off::Nothing),
-    key("connection", "max_age", Shape::Time, Off::Nothing),
     key("namespace", "presence", Shape::Flag, Off::Nothing),
     key("namespace", "join_leave", Shape::Flag, Off::Nothing),
     key("endpoint", "app", Shape::Text, Off::Nothing),
@@ -70,15 +68,6 @@ pub(super) struct Section {
 }
 
 pub(super) const SECTIONS: &[Section] = &[
-    Section {
-        path: "drain",
-        repeated: false,
-        keys: &[
-            ("grace", Shape::Time),
-            ("max", Shape::Time),
-            ("min_rate", Shape::Number),
-        ],
-    },
     Section {
         path: "auth.jwt",
         repeated: false,

@@ -49,6 +49,8 @@ fn every_key_of_this_version_is_taken_over() {
         &config.redis,
         &config.gateway,
         &config.limits,
+        &config.connection,
+        &config.drain,
         &config.auth,
         &config.endpoints,
         &config.worker,

@@ -84,6 +84,7 @@ async fn a_browsers_stream_whose_gateway_is_killed_goes_on_at_another_with_every
 #[tokio::test(flavor = "multi_thread")]
 async fn a_browsers_stream_moves_when_its_gateway_is_told_to_stop() -> Result<()> {
     stack()
+        .settings("[drain]\ngrace = \"0s\"\n")
         .run(async |stack| {
             let mut browser = listen(stack).await?;
             let own = serving(stack, &mut browser).await?;
@@ -91,10 +92,10 @@ async fn a_browsers_stream_moves_when_its_gateway_is_told_to_stop() -> Result<()
             publish(alive, 3).await?;
             browser.wait_for(&all(3)).await?;
             stack.gateways[own].process.signal("TERM")?;
+            let told = "others.some(push => push.type === 'goaway' && push.reason === 'shutdown')";
+            browser.wait_for(told).await?;
             publish(alive, 10).await?;
             browser.wait_for(&all(13)).await?;
-            let told = "others.some(push => push.type === 'goaway' && push.reason === 'shutdown')";
-            ensure!(browser.value(told).await? == true, "it was not told");
             Ok(())
         })
         .await

@@ -132,7 +132,8 @@ async fn a_client_that_answers_no_ping_is_dropped() {
 
 #[tokio::test(start_paused = true)]
 async fn a_client_that_answers_pings_stays() {
-    let node = alone();
+    let config = config(|config| config.connection.max_age = Duration::ZERO);
+    let node = start(&config, &Store::new(config.namespaces.clone()));
     let mut client = node.client().await;
     let mut pings = 0;
     let hour = tokio::time::timeout(Duration::from_secs(3_600), async {
@@ -142,4 +143,46 @@ async fn a_client_that_answers_pings_stays() {
     });
     assert!(hour.await.is_err(), "the connection lasts");
     assert!((140..=145).contains(&pings), "one every 25 s: {pings}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_connection_of_its_age_is_sent_away_with_3003() {
+    let config = config(|config| config.connection.max_age = Duration::from_secs(100));
+    let node = start(&config, &Store::new(config.namespaces.clone()));
+    let began = tokio::time::Instant::now();
+    let mut client = node.client().await;
+    let mut said_goodbye = false;
+    let code = loop {
+        match client.socket.next().await.expect("open").expect("a frame") {
+            Message::Text(text) => said_goodbye |= text.contains("\"goaway\""),
+            Message::Close(reason) => break reason.map(|reason| u16::from(reason.code)),
+            _ => {}
+        }
+    };
+    assert_eq!(code, Some(3003));
+    assert!(said_goodbye);
+    let age = began.elapsed().as_secs();
+    assert!((80..=121).contains(&age), "after {age} s");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_connection_over_which_nothing_goes_but_pings_is_closed_with_3002() {
+    let config = config(|config| {
+        config.connection.max_age = Duration::ZERO;
+        config.limits.idle_timeout = Duration::from_secs(300);
+    });
+    let node = start(&config, &Store::new(config.namespaces.clone()));
+    let began = tokio::time::Instant::now();
+    let mut client = node.client().await;
+    tokio::time::sleep(Duration::from_secs(20)).await;
+    client.ask(json!({"id": 1, "action": "ping"})).await;
+    let code = loop {
+        let message = client.socket.next().await.expect("open").expect("a frame");
+        if let Message::Close(reason) = message {
+            break reason.map(|reason| u16::from(reason.code));
+        }
+    };
+    assert_eq!(code, Some(3002));
+    let after = began.elapsed().as_secs();
+    assert!((315..=330).contains(&after), "after {after} s");
 }
