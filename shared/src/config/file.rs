@@ -49,7 +49,7 @@ pub(super) fn read<'d>(reader: &mut Reader<'_>, document: &'d DeTable<'d>, confi
             );
         });
         root.table("connection", |section| {
-            connection(section, &mut config.connection)
+            connection(section, &mut config.connection);
         });
         root.table("drain", |section| drain(section, &mut config.drain));
         let mut anonymous = false;
