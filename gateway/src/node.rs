@@ -14,7 +14,7 @@ use rand::Rng;
 use thiserror::Error;
 use tidegate_shared::backend::Backend;
 use tidegate_shared::config::Config;
-use tidegate_shared::name::{NameError, NodeId, UserId};
+use tidegate_shared::name::{NameError, NodeId};
 use tidegate_shared::nodes::NodeInfo;
 use tokio::sync::{Notify, mpsc};
 use tokio_util::sync::{CancellationToken, DropGuard};
@@ -23,6 +23,7 @@ use crate::connection;
 use crate::control::{self, Desk, Who};
 use crate::drain;
 use crate::hub::Hub;
+use crate::identity::{Identity, KeyError, Verifier};
 use registration::Registration;
 use roster::Roster;
 
@@ -34,6 +35,8 @@ pub struct Node {
     pub config: Arc<Config>,
     pub backend: Backend,
     pub hub: Hub,
+    /// Absent where no tokens are known.
+    pub(crate) tokens: Option<Verifier>,
     pub(crate) connection_metrics: connection::Metrics,
     pub(crate) outbox_metrics: outbox::Metrics,
     connections: Mutex<OutboxSet>,
@@ -58,6 +61,8 @@ pub enum StartError {
     EventsTaken,
     #[error("this node cannot be named: {0}")]
     Name(#[from] NameError),
+    #[error(transparent)]
+    Key(#[from] KeyError),
     #[error("a metric cannot be registered: {0}")]
     Metrics(#[from] prometheus::Error),
 }
@@ -71,6 +76,7 @@ impl Node {
         registry: &Registry,
         shutdown: CancellationToken,
     ) -> Result<Arc<Self>, StartError> {
+        let tokens = config.auth.jwt.as_ref().map(Verifier::new).transpose()?;
         let outbox_metrics = outbox::Metrics::register(registry)?;
         let hub = Hub::new(
             config.clone(),
@@ -88,6 +94,7 @@ impl Node {
             config,
             backend,
             hub,
+            tokens,
             connection_metrics,
             outbox_metrics,
             connections: Mutex::default(),
@@ -169,8 +176,13 @@ impl Node {
         drain::send_away_slowly(self.outboxes(), min_rate, left).await;
     }
 
-    pub(crate) fn enter(&self, outbox: &Arc<Outbox>, user: Option<UserId>) {
-        self.roster.lock().insert(outbox.clone(), user);
+    /// The client behind a connection has a name from now on.
+    pub(crate) fn identify(&self, outbox: &Arc<Outbox>, identity: Arc<Identity>) {
+        self.roster.lock().identify(outbox.session(), identity);
+    }
+
+    pub(crate) fn enter(&self, outbox: &Arc<Outbox>) {
+        self.roster.lock().insert(outbox.clone());
         self.connections.lock().insert(outbox.clone());
         // Checked after the insertion: either this sees that the node is leaving, or what makes it leave
         // sees the connection.

@@ -61,7 +61,7 @@ pub enum RunError {
 impl RunError {
     /// Whether another configuration is all that is needed.
     pub fn is_configuration(&self) -> bool {
-        matches!(self, Self::Origins(_))
+        matches!(self, Self::Origins(_) | Self::Start(StartError::Key(_)))
     }
 }
 

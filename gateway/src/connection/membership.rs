@@ -1,14 +1,16 @@
 //! What a connection holds on its node, given back however it ends.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant, SystemTime};
 
 use super::metrics::ClosedBy;
-use tidegate_shared::name::UserId;
+use tidegate_shared::code::ErrorCode;
 
+use crate::dialect::{Failure, RequestId};
+use crate::identity::Identity;
 use crate::node::Node;
 use crate::outbox::Outbox;
-use crate::session::Session;
+use crate::session::{Effect, Session};
 
 /// A connection's place on its node: registered, counted, with its subscriptions.
 pub(super) struct Membership {
@@ -24,11 +26,10 @@ impl Membership {
         node: Arc<Node>,
         outbox: Arc<Outbox>,
         session: Session,
-        user: Option<UserId>,
     ) -> Self {
         node.connection_metrics.connections.inc();
         node.connection_metrics.accepted(outbox.format()).inc();
-        node.enter(&outbox, user);
+        node.enter(&outbox);
         Self {
             node,
             outbox,
@@ -40,6 +41,30 @@ impl Membership {
 }
 
 impl Membership {
+    /// How long the token of this identity still counts.
+    pub(super) fn left(&self, identity: &Identity) -> Duration {
+        let leeway = self.node.config.auth.jwt.as_ref().map(|jwt| jwt.leeway);
+        let left = identity.expires_at.duration_since(SystemTime::now());
+        left.unwrap_or_default() + leeway.unwrap_or_default()
+    }
+
+    /// Checks the token of a client that says who it is.
+    pub(super) fn verify(&mut self, id: Option<RequestId>, token: &str) -> Vec<Effect> {
+        let verified = match &self.node.tokens {
+            Some(tokens) => tokens
+                .verify(token)
+                // One code for whatever is wrong with it.
+                .map_err(|error| Failure::new(ErrorCode::Unauthorized, error.to_string())),
+            None => Err(Failure::new(
+                ErrorCode::Unauthorized,
+                "this server knows no tokens: set [auth.jwt]",
+            )),
+        };
+        let left = verified.as_ref().map_or(Duration::ZERO, |identity| self.left(identity));
+        self.session
+            .on_verified(id, verified.map(Arc::new), tokio::time::Instant::now(), left)
+    }
+
     /// A message has come or gone: the connection is of use.
     pub(super) fn note_traffic(&mut self) {
         if self.session.minds_traffic() {

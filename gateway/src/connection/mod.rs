@@ -23,11 +23,12 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
 use tidegate_shared::code::CloseCode;
-use tidegate_shared::name::{SessionId, UserId};
+use tidegate_shared::name::SessionId;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::{Instant, Sleep};
 
 use crate::dialect::{Format, Push, Reply, Welcome};
+use crate::identity::Identity;
 use crate::node::Node;
 use crate::outbox::{Ending, Frames, FramesBuilder, Outbox, Put, Taken};
 use crate::session::{Effect, Session};
@@ -49,7 +50,7 @@ const VERSION: &str = env!("CARGO_PKG_VERSION");
 pub struct Peer {
     pub format: Format,
     /// `None`: anonymous.
-    pub user: Option<UserId>,
+    pub identity: Option<Arc<Identity>>,
 }
 
 /// Serves a client until one side ends it. The socket has done its handshake.
@@ -105,21 +106,29 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         let welcome = Push::Welcome(Welcome {
             session: outbox.session(),
             node: &node.id,
-            user: peer.user.as_ref(),
+            user: peer.identity.as_ref().map(|identity| &identity.user),
             ping: limits.ping,
             version: VERSION,
         });
         let session = Session::new(node.config.clone(), Instant::now(), rand::random());
-        let connection = Self {
+        let mut connection = Self {
             socket,
             sending: SendQueue::new(),
             messages: 0,
             published_ms: None,
             operations: Operations::default(),
             catch_up: CatchUp::default(),
-            member: Membership::begin(node.clone(), outbox.clone(), session, peer.user.clone()),
+            member: Membership::begin(node.clone(), outbox.clone(), session),
         };
         connection.say(|out| format.dialect().encode_push(&welcome, out));
+        if let Some(identity) = &peer.identity {
+            let left = connection.member.left(identity);
+            let session = &mut connection.member.session;
+            let mut effects = session.identify(identity, Instant::now(), left);
+            effects.extend(session.open_inbox());
+            // None of them ends a connection.
+            connection.apply(effects);
+        }
         connection
     }
 
@@ -327,6 +336,19 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
                 Effect::Tell(failure) => {
                     let dialect = self.member.outbox.format().dialect();
                     self.say(|out| dialect.encode_push(&Push::Failed(&failure), out));
+                }
+                Effect::Notice(failure) => {
+                    let dialect = self.member.outbox.format().dialect();
+                    self.say(|out| dialect.encode_push(&Push::Failed(&failure), out));
+                }
+                Effect::Verify { id, token } => {
+                    let effects = self.member.verify(id, &token);
+                    if let Some(farewell) = self.apply(effects) {
+                        return Some(farewell);
+                    }
+                }
+                Effect::Identified(identity) => {
+                    self.member.node.identify(&self.member.outbox, identity);
                 }
                 Effect::Start(operation) => {
                     self.operations

@@ -26,6 +26,7 @@ use super::operation::Operations;
 use super::{CHUNK, FAREWELL, VERSION, put, seconds_since};
 use crate::dialect::events::{Cursor, Events, Merger};
 use crate::dialect::{Command, Dialect, Goodbye, Language, Push, Reply, Request, Welcome};
+use crate::identity::Identity;
 use crate::node::Node;
 use crate::outbox::{Ending, Frames, FramesBuilder, Outbox, Taken};
 use crate::session::{Effect, Session};
@@ -43,6 +44,8 @@ pub(crate) struct Wanted {
     pub(crate) topics: Vec<(Topic, Option<Since>)>,
     /// Where the client stands in those of them that it knows.
     pub(crate) cursor: Cursor,
+    /// `None`: anonymous.
+    pub(crate) identity: Option<Arc<Identity>>,
 }
 
 /// Where the stream goes.
@@ -95,8 +98,8 @@ impl Stream {
         let every = node.config.sse.heartbeat;
         let mut heartbeat = tokio::time::interval_at(Instant::now() + every, every);
         heartbeat.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let stream = Self {
-            member: Membership::begin(node.clone(), outbox, session, None),
+        let mut stream = Self {
+            member: Membership::begin(node.clone(), outbox, session),
             operations: Operations::default(),
             catch_up: CatchUp::default(),
             merger: (wanted.topics.len() > 1).then(|| Merger::new(wanted.cursor)),
@@ -110,11 +113,16 @@ impl Stream {
         let welcome = Push::Welcome(Welcome {
             session: stream.member.outbox.session(),
             node: &node.id,
-            user: None,
+            user: wanted.identity.as_ref().map(|identity| &identity.user),
             ping: every,
             version: VERSION,
         });
         stream.say(|out| Events.encode_push(&welcome, out));
+        if let Some(identity) = wanted.identity {
+            let left = stream.member.left(&identity);
+            let effects = stream.member.session.identify(&identity, Instant::now(), left);
+            stream.apply(effects);
+        }
         stream
     }
 
@@ -213,6 +221,8 @@ impl Stream {
                 }
                 Effect::Answered { action } => node.connection_metrics.command(action, OK),
                 Effect::Tell(failure) => self.say(|out| Events.encode_push(&Push::Failed(&failure), out)),
+                Effect::Notice(failure) => self.say(|out| Events.encode_push(&Push::Failed(&failure), out)),
+                Effect::Identified(identity) => node.identify(&self.member.outbox, identity),
                 Effect::Start(operation) => self.operations.start(*operation, node, &self.member.outbox),
                 Effect::Leave(topic) => {
                     if self.catch_up.stop(&topic) {
@@ -229,8 +239,9 @@ impl Stream {
                         goodbye: Some(goodbye),
                     });
                 }
-                // The stream has a heartbeat of its own, and the socket says who is gone.
-                Effect::Ping | Effect::Abandon => {}
+                // The stream has a heartbeat of its own, and the socket says who is gone. Its client can
+                // say nothing.
+                Effect::Ping | Effect::Abandon | Effect::Verify { .. } => {}
             }
         }
     }

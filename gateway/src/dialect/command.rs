@@ -58,6 +58,10 @@ pub enum Command {
         limit: Option<u64>,
     },
     Submit(Box<JobRequest>),
+    /// Says who the client is, or that it still is.
+    Auth {
+        token: Box<str>,
+    },
     Ping,
 }
 
@@ -73,6 +77,7 @@ impl Command {
             Self::Presence { .. } => "presence",
             Self::History { .. } => "history",
             Self::Submit(_) => "submit",
+            Self::Auth { .. } => "auth",
             Self::Ping => "ping",
         }
     }

@@ -1,9 +1,11 @@
 //! Answers to commands.
 
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use tidegate_shared::code::ErrorCode;
 use tidegate_shared::job::JobRecord;
+use tidegate_shared::name::UserId;
 use tidegate_shared::position::Position;
 use tidegate_shared::presence::Member;
 use tidegate_shared::publication::{Publication, Snapshot};
@@ -41,6 +43,10 @@ pub enum Reply {
         job: Box<JobRecord>,
         topic: Topic,
         position: Position,
+    },
+    Authenticated {
+        user: UserId,
+        expires_at: SystemTime,
     },
     Pong,
     /// What the server did by itself, told as the answer to a command would be.

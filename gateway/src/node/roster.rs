@@ -6,6 +6,7 @@ use hashbrown::{HashMap, HashSet};
 use tidegate_shared::name::{SessionId, UserId};
 
 use crate::control::Who;
+use crate::identity::Identity;
 use crate::outbox::Outbox;
 
 /// Holds no memory for users while nobody has a name.
@@ -18,26 +19,33 @@ pub(super) struct Roster {
 #[derive(Debug)]
 struct Seat {
     outbox: Arc<Outbox>,
-    user: Option<UserId>,
+    identity: Option<Arc<Identity>>,
 }
 
 impl Roster {
-    pub(super) fn insert(&mut self, outbox: Arc<Outbox>, user: Option<UserId>) {
+    pub(super) fn insert(&mut self, outbox: Arc<Outbox>) {
         let session = outbox.session();
-        if let Some(user) = &user {
-            self.users.entry(user.clone()).or_default().insert(session);
+        self.sessions.insert(session, Seat { outbox, identity: None });
+    }
+
+    /// A session stays with the user it has become known as.
+    pub(super) fn identify(&mut self, session: SessionId, identity: Arc<Identity>) {
+        if let Some(seat) = self.sessions.get_mut(&session) {
+            let user = identity.user.clone();
+            self.users.entry(user).or_default().insert(session);
+            seat.identity = Some(identity);
         }
-        self.sessions.insert(session, Seat { outbox, user });
     }
 
     pub(super) fn remove(&mut self, session: SessionId) {
-        let Some(Seat { user: Some(user), .. }) = self.sessions.remove(&session) else {
+        let seat = self.sessions.remove(&session);
+        let Some(Identity { user, .. }) = seat.as_ref().and_then(|seat| seat.identity.as_deref()) else {
             return;
         };
-        if let Some(sessions) = self.users.get_mut(&user) {
+        if let Some(sessions) = self.users.get_mut(user) {
             sessions.remove(&session);
             if sessions.is_empty() {
-                self.users.remove(&user);
+                self.users.remove(user);
             }
         }
     }

@@ -1,11 +1,14 @@
 //! What a session wants done, and what it is told when it is done.
 
+use std::sync::Arc;
+
 use tidegate_shared::broker::{Draft, From};
 use tidegate_shared::code::CloseCode;
 use tidegate_shared::job::{JobDraft, Submitted};
 use tidegate_shared::position::Since;
 use tidegate_shared::topic::Topic;
 
+use crate::identity::Identity;
 use crate::dialect::{Failure, Goodbye, Reply, RequestId};
 
 #[derive(Debug, PartialEq)]
@@ -20,6 +23,12 @@ pub(crate) enum Effect {
     Answered { action: &'static str },
     /// Tell the client of a failure that answers no command.
     Tell(Failure),
+    /// Tell the client of what will be a failure of the connection.
+    Notice(Failure),
+    /// Check the token; hand what it says to [`Session::on_verified`](super::Session::on_verified).
+    Verify { id: Option<RequestId>, token: Box<str> },
+    /// The client's name is known from now on.
+    Identified(Arc<Identity>),
     /// Run this; hand its outcome to [`Session::on_done`](super::Session::on_done).
     Start(Box<Operation>),
     /// End the subscription to this topic.

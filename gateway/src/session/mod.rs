@@ -5,6 +5,7 @@
 //! has a lane, in which the next ones wait. Commands on different topics, and jobs, overtake each other.
 
 mod age;
+mod bearer;
 mod effect;
 mod heartbeat;
 mod lane;
@@ -14,21 +15,25 @@ mod submit;
 mod tests;
 
 pub(crate) use effect::{Effect, Operation, Outcome, Ticket, Work};
-pub(crate) use refuse::presence as check_presence;
+pub(crate) use refuse::{inbox as check_inbox, presence as check_presence};
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use hashbrown::HashSet;
 use tidegate_shared::broker::{Draft, From, READ_LIMIT};
 use tidegate_shared::code::{CloseCode, ErrorCode};
 use tidegate_shared::config::Config;
+use tidegate_shared::name::UserId;
 use tidegate_shared::publication::Body;
 use tidegate_shared::topic::Topic;
 use tokio::time::Instant;
 
-use crate::dialect::{Command, DecodeError, Failure, Reply, Request};
+use crate::dialect::{Command, DecodeError, Failure, Reply, Request, RequestId};
 use crate::outbox::Order;
+use crate::identity::Identity;
 use age::Age;
+use bearer::Bearer;
 use heartbeat::Heartbeat;
 use lane::{Lanes, Waiting};
 
@@ -53,6 +58,8 @@ pub(crate) struct Session {
     rubbish: u8,
     heartbeat: Heartbeat,
     age: Age,
+    /// `None`: anonymous.
+    bearer: Option<Box<Bearer>>,
 }
 
 impl Session {
@@ -69,7 +76,56 @@ impl Session {
             rubbish: 0,
             heartbeat,
             age,
+            bearer: None,
         }
+    }
+
+    /// The client has shown a token that counts for the time that is `left`.
+    pub(crate) fn identify(&mut self, identity: &Arc<Identity>, now: Instant, left: Duration) -> Vec<Effect> {
+        self.bearer = Some(Box::new(Bearer::new(identity.clone(), now, left)));
+        vec![Effect::Identified(identity.clone())]
+    }
+
+    /// Subscribes to the user's inbox, without being asked.
+    pub(crate) fn open_inbox(&mut self) -> Vec<Effect> {
+        let inbox = self.user().map(Topic::of_user);
+        let order = inbox.map(|topic| Order::Subscribe { topic, since: None });
+        order.map(|order| self.on_order(order)).unwrap_or_default()
+    }
+
+    /// The answer to [`Effect::Verify`].
+    pub(crate) fn on_verified(
+        &mut self,
+        id: Option<RequestId>,
+        verified: Result<Arc<Identity>, Failure>,
+        now: Instant,
+        left: Duration,
+    ) -> Vec<Effect> {
+        let failed = |id, failure| vec![Effect::reply("auth", id, Reply::Failed(failure))];
+        let identity = match verified {
+            Ok(identity) => identity,
+            Err(failure) => return failed(id, failure),
+        };
+        if let Some(bearer) = &self.bearer
+            && *bearer.user() != identity.user
+        {
+            let failure = Failure::new(
+                ErrorCode::Unauthorized,
+                "this connection belongs to another user: connect anew with this token",
+            );
+            return failed(id, failure);
+        }
+        let reply = Reply::Authenticated {
+            user: identity.user.clone(),
+            expires_at: identity.expires_at,
+        };
+        let is_new = self.bearer.is_none();
+        let mut effects = vec![Effect::reply("auth", id, reply)];
+        effects.extend(self.identify(&identity, now, left));
+        if is_new {
+            effects.extend(self.open_inbox());
+        }
+        effects
     }
 
     /// Whether another command may come.
@@ -84,22 +140,24 @@ impl Session {
     /// When [`Session::on_tick`] is to be called next.
     pub(crate) fn deadline(&self) -> Instant {
         let heartbeat = self.heartbeat.deadline();
-        self.age.deadline().map_or(heartbeat, |at| at.min(heartbeat))
+        self.age_deadline().map_or(heartbeat, |at| at.min(heartbeat))
     }
 
     pub(crate) fn on_tick(&mut self, now: Instant) -> Vec<Effect> {
         let heartbeat = self.heartbeat.on_tick(now, &self.config.limits);
-        heartbeat.into_iter().chain(self.age.on_tick(now)).collect()
+        heartbeat.into_iter().chain(self.on_age(now)).collect()
     }
 
     /// When [`Session::on_age`] is to be called next, if ever.
     pub(crate) fn age_deadline(&self) -> Option<Instant> {
-        self.age.deadline()
+        let bearer = self.bearer.as_ref().map(|bearer| bearer.deadline());
+        [self.age.deadline(), bearer].into_iter().flatten().min()
     }
 
     /// [`Session::on_tick`] for a client that is not asked whether it is there.
     pub(crate) fn on_age(&mut self, now: Instant) -> Vec<Effect> {
-        self.age.on_tick(now).into_iter().collect()
+        let bearer = self.bearer.as_mut().and_then(|bearer| bearer.on_tick(now));
+        self.age.on_tick(now).into_iter().chain(bearer).collect()
     }
 
     /// Whether [`Session::on_traffic`] is to be called.
@@ -123,6 +181,7 @@ impl Session {
         let Request { id, command } = request;
         match command {
             Command::Ping => effects.push(Effect::reply("ping", id, Reply::Pong)),
+            Command::Auth { token } => effects.push(Effect::Verify { id, token }),
             Command::Submit(job) => self.submit(id, *job, &mut effects),
             Command::Subscribe { ref topic, .. }
             | Command::Unsubscribe { ref topic }
@@ -285,7 +344,7 @@ impl Session {
     }
 
     fn begin_command(&mut self, topic: &Topic, command: Command) -> Begun {
-        let refused = refuse::command(&self.config, topic, &command);
+        let refused = refuse::command(&self.config, self.user(), topic, &command);
         if let Err(failure) = refused {
             return Begun::Answered(Reply::Failed(failure));
         }
@@ -330,8 +389,12 @@ impl Session {
                 limit: history_limit(limit),
             }),
             // These have no topic, so they never get here.
-            Command::Ping | Command::Submit(_) => Begun::Answered(Reply::Pong),
+            Command::Ping | Command::Auth { .. } | Command::Submit(_) => Begun::Answered(Reply::Pong),
         }
+    }
+
+    fn user(&self) -> Option<&UserId> {
+        self.bearer.as_ref().map(|bearer| bearer.user())
     }
 
     /// Whether there may be one more subscription.

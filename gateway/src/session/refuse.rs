@@ -2,11 +2,17 @@
 
 use tidegate_shared::code::ErrorCode;
 use tidegate_shared::config::Config;
+use tidegate_shared::name::UserId;
 use tidegate_shared::topic::{Reserved, Topic};
 
 use crate::dialect::{Command, Failure, JobRequest};
 
-pub(super) fn command(config: &Config, topic: &Topic, command: &Command) -> Result<(), Failure> {
+pub(super) fn command(
+    config: &Config,
+    user: Option<&UserId>,
+    topic: &Topic,
+    command: &Command,
+) -> Result<(), Failure> {
     match command {
         Command::Publish { data, .. } => {
             publish(topic)?;
@@ -23,10 +29,22 @@ pub(super) fn command(config: &Config, topic: &Topic, command: &Command) -> Resu
                 ErrorCode::UnknownTopic,
                 format!("topic {topic} names nothing that can exist"),
             )),
+            Some(Reserved::User(owner)) => inbox(&owner, user),
             _ => Ok(()),
         },
-        Command::Unsubscribe { .. } | Command::Submit(_) | Command::Ping => Ok(()),
+        Command::Unsubscribe { .. } | Command::Submit(_) | Command::Auth { .. } | Command::Ping => Ok(()),
     }
+}
+
+/// An inbox is its user's alone.
+pub(crate) fn inbox(owner: &UserId, user: Option<&UserId>) -> Result<(), Failure> {
+    if user == Some(owner) {
+        return Ok(());
+    }
+    Err(Failure::new(
+        ErrorCode::Forbidden,
+        format!("topic user:{owner} is the inbox of that user alone"),
+    ))
 }
 
 pub(super) fn job(config: &Config, job: &JobRequest) -> Result<(), Failure> {

@@ -99,7 +99,7 @@ impl Session {
             data: job.data,
             key: job.key,
             priority: job.priority,
-            user: None,
+            user: self.user().cloned(),
         };
         Ok((draft, job.follow))
     }

@@ -6,13 +6,14 @@ use std::time::Duration;
 
 use toml::de::DeTable;
 
+use super::auth;
 use super::mistake::Wrong;
 use super::quantity;
 use super::reader::Reader;
 use super::section::Section;
 use super::value;
 use super::{
-    Auth, Config, Connection, DialectName, Drain, Endpoint, Gateway, Limits, LogFormat, Redis, Telemetry,
+    Config, Connection, DialectName, Drain, Endpoint, Gateway, Limits, LogFormat, Redis, Telemetry,
     Worker,
 };
 use crate::namespace::{Access, Namespace, Namespaces, SlowPolicy, TopicKind};
@@ -54,7 +55,7 @@ pub(super) fn read<'d>(reader: &mut Reader<'_>, document: &'d DeTable<'d>, confi
         root.table("drain", |section| drain(section, &mut config.drain));
         let mut anonymous = false;
         root.table("auth", |section| {
-            auth(section, &mut config.auth);
+            auth::read(section, &mut config.auth);
             keep(&mut anonymous, section.flag("anonymous"));
         });
         config.namespaces = namespaces(root, &config.limits);
@@ -146,10 +147,6 @@ fn check_outbox(section: &mut Section<'_, '_, '_>, key: &str, data: usize, outbo
         );
         section.wrong(key, section.place_of(key), wrong);
     }
-}
-
-fn auth(section: &mut Section<'_, '_, '_>, auth: &mut Auth) {
-    keep(&mut auth.api_keys, section.list("api_keys", value::api_key));
 }
 
 /// `default` first, wherever it stands: the others take from it what they don't set.

@@ -64,6 +64,7 @@ impl Config {
         mistakes.extend(overrides::apply(&mut config, environment, flags));
         if mistakes.is_empty() {
             mistakes.extend(same_address(&config));
+            mistakes.extend(key_missing(&config));
         }
         if mistakes.is_empty() {
             Ok(config)
@@ -72,22 +73,21 @@ impl Config {
         }
     }
 
-    /// What only a gateway needs: this version knows no clients but anonymous ones, so an endpoint that
-    /// refuses them could serve nobody.
+    /// What only a gateway needs: an endpoint that nobody could use is a mistake.
     pub fn check_gateway(&self) -> Result<(), ConfigErrors> {
-        let mistakes: Vec<Mistake> = self
-            .endpoints
-            .iter()
-            .filter(|endpoint| !endpoint.anonymous)
+        let has_tokens = self.auth.jwt.is_some();
+        let closed = self.endpoints.iter().filter(|endpoint| !endpoint.anonymous && !has_tokens);
+        let mistakes: Vec<Mistake> = closed
             .map(|endpoint| Mistake {
                 place: Place::Whole,
                 key: "endpoint.anonymous".into(),
                 what: format!(
-                    "the endpoint `{}` does not allow anonymous clients, and this version knows no others",
+                    "the endpoint `{}` does not allow anonymous clients, and no tokens are known",
                     endpoint.path
                 ),
-                help: "set `anonymous = true` in its `[[endpoint]]`, or in `[auth]` for all endpoints; \
-                       everyone who can reach it may then do everything"
+                help: "set `secret` or `public_key_file` under [auth.jwt] (or TIDEGATE_TOKEN_SECRET), and \
+                       `tidegate token` makes tokens; or set `anonymous = true` in its `[[endpoint]]`, or \
+                       in `[auth]` for all endpoints: everyone who can reach it may then do everything"
                     .into(),
             })
             .collect();
@@ -138,5 +138,18 @@ fn same_address(config: &Config) -> Option<Mistake> {
         key: "gateway.admin_listen".into(),
         what: format!("clients ({listen}) and administration ({admin}) have the same port"),
         help: "give `gateway.admin_listen` (--admin-listen) another port".into(),
+    })
+}
+
+fn key_missing(config: &Config) -> Option<Mistake> {
+    let (algorithm, key) = config.auth.jwt.as_ref()?.missing()?;
+    Some(Mistake {
+        place: Place::Whole,
+        key: format!("auth.jwt.{key}"),
+        what: format!("tokens signed with {} cannot be checked without it", algorithm.name()),
+        help: match key {
+            "secret" => "set it, or TIDEGATE_TOKEN_SECRET in the environment".into(),
+            _ => "name a PEM file with the public key".into(),
+        },
     })
 }

@@ -4,6 +4,7 @@
 //! all that is wrong. What is here can't be wrong: addresses parse, names are valid, no namespace comes twice. Keys whose
 //! feature does not exist stop the start, so each field here is acted upon.
 
+mod auth;
 mod file;
 mod load;
 mod mistake;
@@ -26,6 +27,7 @@ use crate::job::MAX_STALLS_DEFAULT;
 use crate::name::QueueName;
 use crate::namespace::Namespaces;
 
+pub use auth::{Auth, Jwt, Secret, TokenAlgorithm};
 pub use mistake::{ConfigErrors, Mistake, Place};
 pub use overrides::Overrides;
 
@@ -114,12 +116,6 @@ pub struct Sse {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Auth {
-    /// SHA-256 of each key that `/api` accepts. None: `/api` answers 401.
-    pub api_keys: Vec<[u8; 32]>,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Endpoint {
     pub path: String,
     pub dialect: DialectName,
@@ -194,7 +190,7 @@ impl Default for Config {
             sse: Sse {
                 heartbeat: Duration::from_secs(15),
             },
-            auth: Auth { api_keys: Vec::new() },
+            auth: Auth::default(),
             namespaces: Namespaces::default(),
             endpoints: vec![Endpoint {
                 path: "/ws".into(),

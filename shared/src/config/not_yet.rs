@@ -34,6 +34,7 @@ pub(super) const KEYS: &[Key] = &[
     key("limits", "commands_per_second", Shape::Number, Off::Nothing),
     key("namespace", "presence", Shape::Flag, Off::Nothing),
     key("namespace", "join_leave", Shape::Flag, Off::Nothing),
+    key("auth.jwt", "jwks_url", Shape::Text, Off::Nothing),
     key("endpoint", "app", Shape::Text, Off::Nothing),
     key("jobs", "submit", ACCESS, Off::Text("anyone")),
     key("jobs", "follow", ACCESS, Off::Text("anyone")),
@@ -68,19 +69,6 @@ pub(super) struct Section {
 }
 
 pub(super) const SECTIONS: &[Section] = &[
-    Section {
-        path: "auth.jwt",
-        repeated: false,
-        keys: &[
-            ("algorithms", Shape::List),
-            ("secret", Shape::Text),
-            ("public_key_file", Shape::Text),
-            ("jwks_url", Shape::Text),
-            ("audience", Shape::Text),
-            ("issuer", Shape::Text),
-            ("leeway", Shape::Time),
-        ],
-    },
     Section {
         path: "auth.users",
         repeated: true,
@@ -136,5 +124,3 @@ pub(super) fn values(path: &str) -> &'static [&'static str] {
         .map_or(&[], |(_, values)| values)
 }
 
-/// Environment variables that are part of the product but not of this version.
-pub(super) const ENVIRONMENT: &[&str] = &["TIDEGATE_TOKEN_SECRET"];

@@ -4,8 +4,8 @@
 use std::net::SocketAddr;
 
 use super::Config;
+use super::auth;
 use super::mistake::{Mistake, Place, Wrong};
-use super::not_yet;
 use super::value;
 
 /// Values of the command line flags that gateway, worker and `tidegate` share, as they were typed. They
@@ -76,11 +76,11 @@ pub(super) fn apply(
         }
         Ok(())
     });
-    for name in not_yet::ENVIRONMENT {
-        over.put(name, "", None, |_| {
-            Err(Wrong::new("this is not available in this version", "unset it"))
-        });
-    }
+    over.put("TIDEGATE_TOKEN_SECRET", "", None, |text| {
+        let secret = auth::secret(text)?;
+        config.auth.jwt.get_or_insert_default().secret = Some(secret);
+        Ok(())
+    });
     over.mistakes
 }
 

@@ -84,7 +84,7 @@ impl TestNode {
         let socket = WebSocket::new(ours, Bytes::new(), self.node.config.limits.message);
         let peer = Peer {
             format: Language::NativeJson.into(),
-            user: None,
+            identity: None,
         };
         tokio::spawn(serve(socket, &self.node, &peer));
         theirs.expect("connected")

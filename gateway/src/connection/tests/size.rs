@@ -10,11 +10,11 @@ use crate::transport::ws::WebSocket;
 
 #[tokio::test]
 async fn the_task_of_a_connection_is_small() {
-    const CEILING: usize = 584;
+    const CEILING: usize = 592;
     let node = alone();
     let peer = Peer {
         format: Language::NativeJson.into(),
-        user: None,
+        identity: None,
     };
     let (_client, server) = (node.stream().await, node.stream().await);
     let task = serve(WebSocket::new(server, Bytes::new(), 1), &node.node, &peer);

@@ -16,7 +16,7 @@ use tidegate_shared::topic::Topic;
 use crate::dialect::nearest::nearest;
 use crate::dialect::{Command, DecodeError, JobRequest, Request, RequestId};
 
-const ACTIONS: [&str; 9] = [
+const ACTIONS: [&str; 10] = [
     "subscribe",
     "unsubscribe",
     "publish",
@@ -25,10 +25,11 @@ const ACTIONS: [&str; 9] = [
     "history",
     "presence",
     "submit",
+    "auth",
     "ping",
 ];
 /// Actions of the protocol that this version does not have.
-const LATER: [&str; 3] = ["call", "cancel", "auth"];
+const LATER: [&str; 2] = ["call", "cancel"];
 /// Fields of a job that this version does not have.
 const LATER_OF_JOBS: [&str; 3] = ["delay_ms", "timeout_ms", "max_attempts"];
 
@@ -59,6 +60,8 @@ struct Envelope<'a> {
     follow: Option<&'a RawValue>,
     #[serde(borrow)]
     presence: Option<&'a RawValue>,
+    #[serde(borrow)]
+    token: Option<&'a RawValue>,
 }
 
 #[derive(Deserialize)]
@@ -169,6 +172,9 @@ fn command(message: &Bytes, envelope: &Envelope<'_>) -> Checked<Command> {
             limit: envelope.limit.map(|raw| number("limit", raw)).transpose()?,
         }),
         "submit" => submit(message, envelope),
+        "auth" => Ok(Command::Auth {
+            token: text("token", envelope.token.ok_or_else(|| missing("token"))?)?.into(),
+        }),
         "ping" => Ok(Command::Ping),
         other if LATER.contains(&other) => Err(Wrong::Later(later(&format!("the action `{other}`")))),
         other => Err(Wrong::Rubbish(unknown_action(other))),

@@ -1,5 +1,7 @@
 //! Replies and pushes as JSON. Field order and presence are fixed.
 
+use std::time::SystemTime;
+
 use tidegate_shared::json::RawJson;
 use tidegate_shared::position::Position;
 use tidegate_shared::publication::{Body, Publication, Snapshot};
@@ -16,6 +18,7 @@ pub(super) fn reply(id: Option<&RequestId>, reply: &Reply, out: &mut Vec<u8>) {
         Reply::Presence { .. } => "presence",
         Reply::History { .. } => "history",
         Reply::Submitted { .. } => "submitted",
+        Reply::Authenticated { .. } => "authenticated",
         Reply::Pong => "pong",
         Reply::Failed(_) => "error",
     };
@@ -64,6 +67,11 @@ pub(super) fn reply(id: Option<&RequestId>, reply: &Reply, out: &mut Vec<u8>) {
             object.value("job", job);
             object.text("topic", topic.as_str());
             write_position(&mut object, Some(position));
+        }
+        Reply::Authenticated { user, expires_at } => {
+            object.text("user", user.as_str());
+            let since = expires_at.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+            object.number("expires_at", milliseconds(since));
         }
         Reply::Pong | Reply::Announced(_) => {}
         Reply::Failed(failure) => write_failure(&mut object, failure),

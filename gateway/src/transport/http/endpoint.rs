@@ -19,6 +19,7 @@ use super::{Problem, access, loopback, page};
 use crate::connection::stream::{Sink, Wanted};
 use crate::connection::{self, Peer};
 use crate::dialect::{Compression, Format, Language};
+use crate::identity::{self, Identity};
 use crate::node::Node;
 use crate::transport::accept::{self, ClientStream};
 use crate::transport::ws::{self, Handshake, Opening, Origins, Window};
@@ -101,21 +102,36 @@ impl Gate {
         Ok(request.headers().get(header::ORIGIN).cloned())
     }
 
-    /// Whether clients without a token may come in anywhere: this version knows no others.
-    pub(crate) fn check_anonymous(&self) -> Result<(), Problem> {
-        if self
-            .node
-            .config
-            .endpoints
-            .iter()
-            .any(|endpoint| endpoint.anonymous)
-        {
-            return Ok(());
-        }
-        Err(Problem::new(
-            ErrorCode::Unauthorized,
-            "this server has no endpoint that anonymous clients may use, and this version knows no others: set `anonymous = true` for an endpoint",
-        ))
+    /// Who asks for an event stream. Clients without a token may if there is an endpoint for them.
+    pub(crate) fn identify_anywhere(&self, request: &Request) -> Result<Option<Identity>, Problem> {
+        let anonymous = self.node.config.endpoints.iter().any(|one| one.anonymous);
+        self.identify(request, anonymous)
+    }
+
+    /// Who sends this request. `anonymous`: one without a token may pass. A token that does not count is
+    /// refused even so: its bearer does not expect to be nobody.
+    pub(crate) fn identify(&self, request: &Request, anonymous: bool) -> Result<Option<Identity>, Problem> {
+        let identity = match (&self.node.tokens, identity::presented(request.headers(), request.uri())) {
+            (Some(tokens), Some(token)) => tokens
+                .verify(&token)
+                .map(Some)
+                .map_err(|error| Problem::new(error.code(), error.to_string())),
+            _ if anonymous => Ok(None),
+            (Some(_), None) => Err(Problem::new(
+                ErrorCode::Unauthorized,
+                "a token is needed: send it as `?token=`, as `Authorization: Bearer TOKEN` or in the cookie `tidegate_token`",
+            )),
+            (None, _) => Err(Problem::new(
+                ErrorCode::Unauthorized,
+                "this server knows no tokens and lets nobody in without one: set [auth.jwt], or `anonymous = true` for an endpoint",
+            )),
+        };
+        identity.inspect_err(|_| self.rejections.rejected("token")).map_err(|problem| {
+            problem.with_header(
+                header::WWW_AUTHENTICATE,
+                HeaderValue::from_static("Bearer realm=\"tidegate\""),
+            )
+        })
     }
 
     pub(crate) fn node(&self) -> &Node {
@@ -149,9 +165,9 @@ impl Gate {
 pub(crate) fn router(gate: &Arc<Gate>) -> Router {
     let mut router = Router::new();
     for endpoint in &gate.node.config.endpoints {
-        let dialect = endpoint.dialect;
+        let (dialect, anonymous) = (endpoint.dialect, endpoint.anonymous);
         let handler = move |State(gate): State<Arc<Gate>>, request: Request| {
-            let response = open(&gate, dialect, request);
+            let response = open(&gate, dialect, anonymous, request);
             async move { response }
         };
         router = router.route(&endpoint.path, get(handler));
@@ -160,7 +176,7 @@ pub(crate) fn router(gate: &Arc<Gate>) -> Router {
 }
 
 /// Agrees to the handshake, and serves the client once its stream is there.
-fn open(gate: &Arc<Gate>, dialect: DialectName, mut request: Request) -> Response {
+fn open(gate: &Arc<Gate>, dialect: DialectName, anonymous: bool, mut request: Request) -> Response {
     let started = Instant::now();
     let origins = gate.origins(&request).clone();
     let protocols: &[&str] = match dialect {
@@ -168,11 +184,14 @@ fn open(gate: &Arc<Gate>, dialect: DialectName, mut request: Request) -> Respons
         DialectName::Echo => &[],
     };
     match ws::accept(&mut request, &origins, protocols) {
-        Ok(Handshake { response, opening }) => {
-            gate.clients
-                .spawn(serve(Arc::clone(gate), dialect, opening, started));
-            response
-        }
+        Ok(Handshake { response, opening }) => match gate.identify(&request, anonymous) {
+            Ok(identity) => {
+                let serving = serve(Arc::clone(gate), dialect, identity, opening, started);
+                gate.clients.spawn(serving);
+                response
+            }
+            Err(problem) => problem.into_response(),
+        },
         Err(refusal) => {
             gate.rejections.rejected(refusal.name());
             refusal.into_response()
@@ -180,7 +199,13 @@ fn open(gate: &Arc<Gate>, dialect: DialectName, mut request: Request) -> Respons
     }
 }
 
-async fn serve(gate: Arc<Gate>, dialect: DialectName, opening: Opening, started: Instant) {
+async fn serve(
+    gate: Arc<Gate>,
+    dialect: DialectName,
+    identity: Option<Identity>,
+    opening: Opening,
+    started: Instant,
+) {
     let (protocol, compression) = (opening.protocol(), opening.compression());
     let limit = gate.node.config.limits.message;
     let socket = match opening.websocket::<ClientStream>(limit).await {
@@ -201,7 +226,7 @@ async fn serve(gate: Arc<Gate>, dialect: DialectName, opening: Opening, started:
             };
             let peer = Peer {
                 format: Format::new(language, of_window(compression)),
-                user: None,
+                identity: identity.map(Arc::new),
             };
             connection::serve(socket, &gate.node, &peer).await;
         }

@@ -25,6 +25,8 @@ use tokio_util::sync::CancellationToken;
 use super::accept::Line;
 use super::http::{Gate, Problem};
 use crate::connection::stream::Sink;
+use crate::identity::Identity;
+use crate::session::check_inbox;
 
 /// Chunks between the stream and the HTTP connection, which has a buffer of its own.
 const CHUNKS: usize = 1;
@@ -60,7 +62,7 @@ async fn open(State(gate): State<Arc<Gate>>, request: Request) -> Response {
 }
 
 async fn of_client(gate: &Arc<Gate>, request: Request) -> Result<Response, Problem> {
-    gate.check_anonymous()?;
+    let identity = gate.identify_anywhere(&request)?;
     let most = gate.config().limits.subscriptions_per_connection;
     let topics = request::topics(request.uri(), most)?;
     for topic in &topics {
@@ -72,14 +74,23 @@ async fn of_client(gate: &Arc<Gate>, request: Request) -> Result<Response, Probl
                     return Err(unknown(topic));
                 }
             }
+            Some(Reserved::User(owner)) => {
+                let user = identity.as_ref().map(|identity| &identity.user);
+                check_inbox(&owner, user).map_err(|failure| Problem::new(failure.code, failure.message))?;
+            }
             _ => {}
         }
     }
-    respond(gate, topics, &request)
+    respond(gate, identity, topics, &request)
 }
 
 /// An event stream of these topics, which may be followed.
-pub(crate) fn respond(gate: &Arc<Gate>, topics: Vec<Topic>, request: &Request) -> Result<Response, Problem> {
+pub(crate) fn respond(
+    gate: &Arc<Gate>,
+    identity: Option<Identity>,
+    topics: Vec<Topic>,
+    request: &Request,
+) -> Result<Response, Problem> {
     let Some(line) = request.extensions().get::<Line>().cloned() else {
         return Err(Problem::new(
             ErrorCode::Internal,
@@ -87,7 +98,7 @@ pub(crate) fn respond(gate: &Arc<Gate>, topics: Vec<Topic>, request: &Request) -
         ));
     };
     let cursor = request::cursor(request.headers(), request.uri());
-    let wanted = request::wanted(topics, cursor);
+    let wanted = request::wanted(identity, topics, cursor);
     let (chunks, receiver) = mpsc::channel(CHUNKS);
     let taken = CancellationToken::new();
     let sink = Sink {

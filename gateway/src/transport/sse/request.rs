@@ -1,5 +1,7 @@
 //! What a request for an event stream asks for.
 
+use std::sync::Arc;
+
 use axum::extract::Query;
 use axum::http::{HeaderMap, HeaderName, Uri};
 use tidegate_shared::code::ErrorCode;
@@ -8,6 +10,7 @@ use tidegate_shared::topic::Topic;
 
 use crate::connection::stream::Wanted;
 use crate::dialect::events::Cursor;
+use crate::identity::Identity;
 use crate::transport::http::Problem;
 
 const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
@@ -67,7 +70,7 @@ pub(super) fn cursor(headers: &HeaderMap, uri: &Uri) -> Stand {
     }
 }
 
-pub(super) fn wanted(topics: Vec<Topic>, stand: Stand) -> Wanted {
+pub(super) fn wanted(identity: Option<Identity>, topics: Vec<Topic>, stand: Stand) -> Wanted {
     let (cursor, is_foreign) = match stand {
         Stand::New => (Cursor::default(), false),
         Stand::At(mut cursor) => {
@@ -97,6 +100,7 @@ pub(super) fn wanted(topics: Vec<Topic>, stand: Stand) -> Wanted {
             })
             .collect(),
         cursor,
+        identity: identity.map(Arc::new),
     }
 }
 
@@ -141,10 +145,10 @@ mod tests {
     fn a_foreign_cursor_begins_anew_and_matches_nothing() {
         let topic = Topic::parse("a").expect("valid");
         for stand in [Stand::Unreadable, Stand::At(Cursor::default())] {
-            let wanted = wanted(vec![topic.clone()], stand);
+            let wanted = wanted(None, vec![topic.clone()], stand);
             assert!(wanted.topics.iter().all(|(_, since)| since.is_some()));
         }
-        let wanted = wanted(vec![topic], Stand::New);
+        let wanted = wanted(None, vec![topic], Stand::New);
         assert!(wanted.topics.iter().all(|(_, since)| since.is_none()));
     }
 }

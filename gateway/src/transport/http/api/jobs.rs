@@ -135,7 +135,7 @@ pub(super) async fn events(
 ) -> Result<Response, Problem> {
     let id = id(named)?;
     api.backend.jobs.get(&id).await?;
-    sse::respond(&api.gate, vec![Topic::of_job(&id)], &request)
+    sse::respond(&api.gate, None, vec![Topic::of_job(&id)], &request)
 }
 
 fn id(named: Result<Path<Named>, PathRejection>) -> Result<JobId, Problem> {
