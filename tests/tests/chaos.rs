@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use system_tests::chaos::outage::{Absence, outage};
-use system_tests::chaos::{Options, resume, run};
+use system_tests::chaos::{Options, resume, run, stalled};
 
 /// A fixed one, so that a failure of the short form is a change of the product.
 const SEED: u64 = 4;
@@ -89,6 +89,18 @@ async fn while_redis_is_down_connections_stay_and_publishing_fails_within_a_seco
 #[ignore = "a measurement; cargo xtask chaos --resume makes it"]
 async fn all_clients_of_a_killed_node_resume_on_the_other() -> Result<()> {
     let report = resume::measure(number("CHAOS_CLIENTS", 2_000)?, &reports()).await?;
+    println!("{report:#}");
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "a measurement of a release; cargo xtask chaos --stalled makes it"]
+async fn one_stalled_reader_costs_the_others_nothing_and_the_node_little() -> Result<()> {
+    let options = stalled::Options {
+        readers: number("CHAOS_CLIENTS", 1_000)?,
+        length: Duration::from_secs(number("CHAOS_PHASE_SECONDS", 15)?),
+    };
+    let report = stalled::measure(&options, &reports()).await?;
     println!("{report:#}");
     Ok(())
 }

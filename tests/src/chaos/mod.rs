@@ -8,17 +8,24 @@
 pub mod audit;
 pub mod book;
 pub mod jobs;
+pub mod latency;
 pub mod nodes;
 pub mod outage;
 pub mod pair;
 pub mod plan;
 pub mod proxy;
 pub mod publisher;
+pub mod reader;
 pub mod report;
 pub mod resume;
+pub mod stalled;
+pub mod stream;
 pub mod subscriber;
+pub mod told;
+pub mod topics;
 pub mod truth;
 
+use std::fmt::Write as _;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -34,27 +41,14 @@ use pair::Pair;
 use plan::Planner;
 use publisher::{Api, Publisher};
 use report::Report;
-use subscriber::Subscriber;
+use subscriber::{Subscriber, Way};
+use truth::Place;
 
 /// How long a subscriber may be silent after service is back.
 pub const SILENCE: Duration = Duration::from_secs(45);
 const GATEWAYS: usize = 3;
-const NAMESPACES: &str = "[limits]
-ping = \"3s\"
-pong_timeout = \"3s\"
-
-[[namespace]]
-name = \"plain\"
-log_size = 100
-
-[[namespace]]
-name = \"tiny\"
-log_size = 3
-
-[[namespace]]
-name = \"long\"
-log_size = 2000
-";
+/// Between two looks at a subscriber.
+const LOOK: Duration = Duration::from_millis(50);
 
 #[derive(Debug, Clone, Copy)]
 pub struct Options {
@@ -67,12 +61,10 @@ pub struct Options {
 
 /// Runs it. Violations are in the report; an error is a process that died, or a run that could not go on.
 pub async fn run(options: Options) -> Result<Report> {
-    let topics: Vec<String> = ["plain:0", "plain:1", "plain:2", "tiny:0", "tiny:1", "long:0"]
-        .map(str::to_owned)
-        .to_vec();
+    let topics = topics::all();
     let book = Arc::new(Book::default());
     let mut pair = Pair::start(&topics, book.clone()).await?;
-    let mut nodes = Nodes::start(GATEWAYS, &pair.url(), NAMESPACES, book.clone()).await?;
+    let mut nodes = Nodes::start(GATEWAYS, &pair.url(), topics::SETTINGS, book.clone()).await?;
     let run = Run {
         options,
         topics,
@@ -108,7 +100,7 @@ impl Run {
             let back = Instant::now();
             self.book.remark("calm");
             stop.cancel();
-            self.calm(&followed, back).await?;
+            self.calm(pair, &followed, back).await?;
             self.jobs_end(&mut working, back).await;
             pair.look().await?;
             nodes.ensure_sound()?;
@@ -132,12 +124,17 @@ impl Run {
             let first = usize::try_from(number).unwrap_or_default();
             let count = 1 + first % 3;
             let topics: Vec<String> = (0..count)
-                .map(|step| self.topics[(first + step * 2) % self.topics.len()].clone())
+                .map(|step| self.topics[(first + step * 5) % self.topics.len()].clone())
                 .collect();
             let name = format!("subscriber-{number}");
             followed.extend(topics.iter().map(|topic| (name.clone(), topic.clone())));
             let subscriber = self.subscriber(name, number, topics, number % 2 == 1, leave.clone());
-            tasks.spawn(subscriber.run());
+            let way = if number % 5 > 2 {
+                Way::EventStream
+            } else {
+                Way::Socket
+            };
+            tasks.spawn(Subscriber { way, ..subscriber }.run());
         }
         (tasks, followed)
     }
@@ -154,6 +151,7 @@ impl Run {
             name,
             seed: self.options.seed.wrapping_mul(1_000).wrapping_add(number),
             topics,
+            way: Way::Socket,
             restless,
             doors: self.doors.clone(),
             book: self.book.clone(),
@@ -186,40 +184,89 @@ impl Run {
         tasks
     }
 
-    /// Publishes a last word on every topic, and waits until every subscriber has it.
-    async fn calm(&self, followed: &[(String, String)], back: Instant) -> Result<()> {
+    /// Publishes a last word on every topic, and waits until every subscriber has it, and the map that
+    /// Redis has.
+    async fn calm(&self, pair: &Pair, followed: &[(String, String)], back: Instant) -> Result<()> {
         let api = Api::new(&self.doors)?;
         // What was on its way when the publishers stopped gets its place before the last word.
         sleep(Duration::from_secs(2)).await;
+        // So that it knows every tag of what is settled below.
+        pair.look().await?;
         for topic in &self.topics {
-            let body = json!({ "topic": topic, "data": "calm" });
-            let answer = api.insist("/api/publish", &body).await?;
-            let (Some(epoch), Some(offset)) = (answer["epoch"].as_str(), answer["offset"].as_u64()) else {
-                anyhow::bail!("no position in {answer}");
+            let maps = topics::promise(topic).maps;
+            if maps {
+                self.ended(pair, topic, back).await?;
+            }
+            let (path, body) = if maps {
+                let value = json!(self.options.seed);
+                (
+                    "/api/set",
+                    json!({ "topic": topic, "key": "calm", "value": value }),
+                )
+            } else {
+                ("/api/publish", json!({ "topic": topic, "data": "calm" }))
             };
+            let answer = api.insist(path, &body).await?;
+            let last =
+                publisher::place(topic, &answer).with_context(|| format!("no position in {answer}"))?;
             for (who, _) in followed.iter().filter(|(_, followed)| followed == topic) {
-                let level = async {
-                    loop {
-                        let held = self.book.position(who, topic);
-                        if held.is_some_and(|held| held.epoch == epoch && held.offset >= offset) {
-                            break;
-                        }
-                        sleep(Duration::from_millis(50)).await;
-                    }
-                };
-                let left = (back + SILENCE).saturating_duration_since(Instant::now());
                 if self.book.is_broken(who, topic) {
                     continue;
                 }
-                if tokio::time::timeout(left, level).await.is_err() {
-                    let held = self.book.position(who, topic);
-                    let text =
-                        format!("silent for {SILENCE:?} before {epoch} {offset}; it stands at {held:?}");
-                    self.book.wrong(who, topic, &text);
+                let left = (back + SILENCE).saturating_duration_since(Instant::now());
+                let level = self.level(pair, who, &last, maps);
+                match tokio::time::timeout(left, level).await {
+                    Ok(level) => level?,
+                    Err(_) => self.behind(pair, who, &last, maps).await?,
                 }
                 self.book.silence(back.elapsed());
             }
+            pair.look().await?;
+            self.book.settle(&last);
         }
+        Ok(())
+    }
+
+    /// Waits until no key of a map is still to end.
+    async fn ended(&self, pair: &Pair, topic: &str, back: Instant) -> Result<()> {
+        let ended = async {
+            while pair.map(topic).await?.is_none() {
+                sleep(LOOK).await;
+            }
+            anyhow::Ok(())
+        };
+        let left = (back + SILENCE).saturating_duration_since(Instant::now());
+        if let Ok(ended) = tokio::time::timeout(left, ended).await {
+            return ended;
+        }
+        self.book
+            .wrong("Redis", topic, "keys whose time is over are still there");
+        Ok(())
+    }
+
+    /// Resolves when a subscriber has come to a place, and has Redis' map.
+    async fn level(&self, pair: &Pair, who: &str, last: &Place, maps: bool) -> Result<()> {
+        loop {
+            let held = self.book.position(who, &last.topic);
+            let is_there = held.is_some_and(|held| held.epoch == last.epoch && held.offset >= last.offset);
+            if is_there && (!maps || pair.map(&last.topic).await? == self.book.map(who, &last.topic)) {
+                return Ok(());
+            }
+            sleep(LOOK).await;
+        }
+    }
+
+    async fn behind(&self, pair: &Pair, who: &str, last: &Place, maps: bool) -> Result<()> {
+        let topic = &last.topic;
+        let mut text = format!(
+            "silent for {SILENCE:?} before {last:?}; it stands at {:?}",
+            self.book.position(who, topic)
+        );
+        if maps {
+            let (redis, own) = (pair.map(topic).await?, self.book.map(who, topic));
+            let _ = write!(text, "\n  Redis has the map {redis:?}\n  and it has {own:?}");
+        }
+        self.book.wrong(who, topic, &text);
         Ok(())
     }
 

@@ -5,12 +5,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
+use serde_json::{Map, Value};
 use tidegate_shared::testing::{RedisServer, Reply};
 use tokio::time::{Instant, sleep};
 
 use super::book::Book;
 use super::plan::{RedisFault, Step};
 use super::proxy::{Proxy, Way};
+use super::told;
 use super::truth::Place;
 use crate::{ports, wait};
 
@@ -37,7 +39,9 @@ impl Pair {
             "--appendonly",
             "yes",
             "--appendfsync",
-            "everysec",
+            // Written before it is acknowledged; what the kernel has survives a SIGKILL. With `everysec` a
+            // write may wait for the disk, and what was acknowledged meanwhile would be lost.
+            "no",
             "--repl-diskless-sync-delay",
             "0",
         ];
@@ -218,10 +222,24 @@ impl Pair {
         Ok(())
     }
 
+    /// The map of a state topic, past the product; `None` while keys of it are still to end.
+    pub async fn map(&self, topic: &str) -> Result<Option<Map<String, Value>>> {
+        let ends = ask(self.primary(), &["ZCARD", &format!("tg:{{t:{topic}}}:ends")]).await?;
+        if ends.integer() != Some(0) {
+            return Ok(None);
+        }
+        let list = ask(self.primary(), &["HGETALL", &format!("tg:{{t:{topic}}}:state")]).await?;
+        let mut map = Map::new();
+        for pair in list.items().chunks_exact(2) {
+            map.insert(pair[0].to_string(), serde_json::from_str(&pair[1].to_string())?);
+        }
+        Ok(Some(map))
+    }
+
     fn note(&self, topic: &str, entry: &str) -> Result<()> {
         let (head, data) = entry.split_once('\n').context("an entry has two lines")?;
         let fields: Vec<&str> = head.split(' ').collect();
-        let [_, _, epoch, offset, tag, previous, ..] = fields[..] else {
+        let [_, kind, epoch, offset, tag, previous, _, _, name, ..] = fields[..] else {
             bail!("{topic}: what is {head:?}?");
         };
         let place = Place {
@@ -230,8 +248,13 @@ impl Pair {
             offset: offset.parse()?,
             tag: tag.to_owned(),
         };
-        self.book
-            .carries(&place, &serde_json::from_str(data)?, "Redis' log");
+        let data = serde_json::from_str(data)?;
+        let data = match kind {
+            "s" => told::set(name, &data),
+            "r" | "x" => told::removed(name),
+            _ => data,
+        };
+        self.book.carries(&place, &data, "Redis' log");
         if place.offset > 1 {
             self.book.follows(&place, previous, "Redis' log");
         }
