@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use toml::de::DeTable;
 
+use super::builtin;
 use super::mistake::Wrong;
 use super::quantity;
 use super::reader::Reader;
@@ -298,6 +299,12 @@ fn worker(section: &mut Section<'_, '_, '_>, worker: &mut Worker) {
         &mut worker.admin_listen,
         section.text("admin_listen", value::address),
     );
+    section.table("worker.webhook", |section| {
+        builtin::webhook(section, &mut worker.webhook);
+    });
+    section.each("worker.command", |section| {
+        builtin::command(section, &mut worker.commands);
+    });
 }
 
 fn telemetry(section: &mut Section<'_, '_, '_>, telemetry: &mut Telemetry) {

@@ -4,6 +4,7 @@
 //! all that is wrong. What is here can't be wrong: addresses parse, names are valid, no namespace comes twice. Keys whose
 //! feature does not exist stop the start, so each field here is acted upon.
 
+mod builtin;
 mod file;
 mod load;
 mod mistake;
@@ -26,6 +27,7 @@ use crate::job::MAX_STALLS_DEFAULT;
 use crate::name::QueueName;
 use crate::namespace::Namespaces;
 
+pub use builtin::{Command, Pattern, Webhook};
 pub use mistake::{ConfigErrors, Mistake, Place};
 pub use overrides::Overrides;
 
@@ -144,6 +146,9 @@ pub struct Worker {
     /// Directories that `backup` may read from and write to. Empty: none.
     pub backup_roots: Vec<PathBuf>,
     pub admin_listen: SocketAddr,
+    pub webhook: Webhook,
+    /// The programs that `command` may run, each with a name of its own. Empty: none.
+    pub commands: Vec<Command>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -209,6 +214,8 @@ impl Default for Config {
                 max_stalls: MAX_STALLS_DEFAULT,
                 backup_roots: Vec::new(),
                 admin_listen: any(9091),
+                webhook: Webhook::default(),
+                commands: Vec::new(),
             },
             telemetry: Telemetry {
                 log: "info".into(),

@@ -91,20 +91,6 @@ pub(super) const SECTIONS: &[Section] = &[
         ],
     },
     Section {
-        path: "worker.webhook",
-        repeated: false,
-        keys: &[("secret", Shape::Text), ("allow_private", Shape::Flag)],
-    },
-    Section {
-        path: "worker.command",
-        repeated: true,
-        keys: &[
-            ("name", Shape::Text),
-            ("path", Shape::Text),
-            ("arguments", Shape::List),
-        ],
-    },
-    Section {
         path: "queue",
         repeated: true,
         keys: &[

@@ -40,41 +40,44 @@ impl<'r, 's, 'd> Section<'r, 's, 'd> {
         }
     }
 
-    /// The sub-section `[key]`. If it is absent, `read` sees an empty one.
-    pub(super) fn table(&mut self, key: &'static str, read: impl FnOnce(&mut Section<'_, 's, '_>)) {
+    /// The sub-section `[path]`, named from the root as in its header. If it is absent, `read` sees an
+    /// empty one.
+    pub(super) fn table(&mut self, path: &'static str, read: impl FnOnce(&mut Section<'_, 's, '_>)) {
+        let key = last(path);
         match self.ask(key, Form::Section) {
-            Some((DeValue::Table(table), at)) => self.reader.section(key, table, at, read),
+            Some((DeValue::Table(table), at)) => self.reader.section(path, table, at, read),
             Some((other, at)) => {
-                let wrong = Wrong::new(is_a(other), format!("write it as a section `[{key}]`"));
+                let wrong = Wrong::new(is_a(other), format!("write it as a section `[{path}]`"));
                 self.wrong(key, at, wrong);
-                self.absent(key, read);
+                self.absent(path, read);
             }
-            None => self.absent(key, read),
+            None => self.absent(path, read),
         }
     }
 
-    /// The sub-sections `[[key]]`. Gives how many there are. `read` sees each, or an empty one if there
+    /// The sub-sections `[[path]]`. Gives how many there are. `read` sees each, or an empty one if there
     /// is none.
     pub(super) fn each(
         &mut self,
-        key: &'static str,
+        path: &'static str,
         mut read: impl FnMut(&mut Section<'_, 's, '_>),
     ) -> usize {
+        let key = last(path);
         let tables = match self.ask(key, Form::Sections) {
             Some((DeValue::Array(array), at)) => self.tables(key, array, at),
             Some((other, at)) => {
-                let wrong = Wrong::new(is_a(other), format!("write it as a section `[[{key}]]`"));
+                let wrong = Wrong::new(is_a(other), format!("write it as a section `[[{path}]]`"));
                 self.wrong(key, at, wrong);
                 Vec::new()
             }
             None => Vec::new(),
         };
         if tables.is_empty() {
-            self.absent(key, read);
+            self.absent(path, read);
             return 0;
         }
         for (table, at) in &tables {
-            self.reader.section(key, table, *at, &mut read);
+            self.reader.section(path, table, *at, &mut read);
         }
         tables.len()
     }
@@ -182,11 +185,27 @@ impl<'r, 's, 'd> Section<'r, 's, 'd> {
         self.accept(key, at, result)
     }
 
-    /// A list of texts, each of which `parse` understands.
+    /// A list of different texts, each of which `parse` understands.
     pub(super) fn list<T: PartialEq>(
         &mut self,
         key: &'static str,
         parse: impl Fn(&str) -> Result<T, Wrong>,
+    ) -> Option<Vec<T>> {
+        self.sequence(key, |text, before: &[T]| {
+            let value = parse(text)?;
+            if before.contains(&value) {
+                Err(Wrong::new("this entry comes twice", "remove one"))
+            } else {
+                Ok(value)
+            }
+        })
+    }
+
+    /// A list of texts, each of which `parse` understands; it is also given what came before.
+    pub(super) fn sequence<T>(
+        &mut self,
+        key: &'static str,
+        parse: impl Fn(&str, &[T]) -> Result<T, Wrong>,
     ) -> Option<Vec<T>> {
         const HELP: &str = "write a list of texts, as [\"a\", \"b\"]";
         let (value, at) = self.ask(key, Form::Value)?;
@@ -197,13 +216,7 @@ impl<'r, 's, 'd> Section<'r, 's, 'd> {
         let mut list = Vec::new();
         for one in array {
             let result = match one.get_ref() {
-                DeValue::String(text) => parse(text).and_then(|value| {
-                    if list.contains(&value) {
-                        Err(Wrong::new("this entry comes twice", "remove one"))
-                    } else {
-                        Ok(value)
-                    }
-                }),
+                DeValue::String(text) => parse(text, &list),
                 other => Err(Wrong::new(format!("{} stands in the list", kind(other)), HELP)),
             };
             list.extend(self.accept(key, one.span().start, result));
@@ -353,4 +366,9 @@ impl<'r, 's, 'd> Section<'r, 's, 'd> {
             self.reader.section(section.path, table, at, read);
         }
     }
+}
+
+/// The key of a section in the one that it is part of.
+fn last(path: &'static str) -> &'static str {
+    path.rsplit_once('.').map_or(path, |(_, key)| key)
 }
