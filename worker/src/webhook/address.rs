@@ -20,9 +20,10 @@ fn is_public_v4(address: Ipv4Addr) -> bool {
         // Carrier's address translation, where one cloud has its metadata; link-local, where most have.
         | (100, 64..=127, _) | (169, 254, _)
         | (172, 16..=31, _) | (192, 168, _)
-        // Protocol assignments, documentation, the former anycast of 6to4, benchmarks.
-        | (192, 0, 0 | 2) | (198, 51, 100) | (203, 0, 113) | (192, 88, 99) | (198, 18 | 19, _)
+        // Protocol assignments, the former anycast of 6to4, benchmarks.
+        | (192, 0, 0) | (192, 88, 99) | (198, 18 | 19, _)
     )
+    && !address.is_documentation()
     // A cloud's own services for its machines.
     && address != Ipv4Addr::new(168, 63, 129, 16)
 }
@@ -69,7 +70,9 @@ mod tests {
             "172.31.255.255",
             "192.0.0.192",
             "192.168.0.1",
+            "192.0.2.1",
             "198.18.0.1",
+            "198.51.100.7",
             "203.0.113.9",
             "224.0.0.1",
             "255.255.255.255",
