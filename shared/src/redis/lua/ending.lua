@@ -1,4 +1,4 @@
--- Put before scripts that end jobs. Their ARGV 7 is for how many ms an ended job is kept.
+-- Put before scripts that end jobs. KEYS as in job.lua; ARGV 7 is for how many ms an ended job is kept.
 
 -- Ends a job.
 --   set    {'HSET', key, …}: what changes besides

@@ -1,5 +1,5 @@
--- Put, after ready.lua and ending.lua, before scripts in which attempts fail. Their ARGV 8 is the first
--- back-off step in ms, 9 the longest, 10 a random number from 0 to 1.
+-- Put, after ready.lua and ending.lua, before scripts in which attempts fail. KEYS as in job.lua; ARGV 8 is
+-- the first back-off step in ms, 9 the longest, 10 a random number from 0 to 1.
 
 -- What becomes of a job whose attempt has failed. Returns the state it is in then.
 local function failed(key, id, v, retry, message, hold, tag, time)

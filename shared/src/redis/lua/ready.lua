@@ -1,4 +1,4 @@
--- Put before scripts that queue jobs.
+-- Put before scripts that queue jobs. KEYS as in job.lua.
 
 -- Wakes one worker. The list is bounded: nobody may be listening.
 local function wake()
