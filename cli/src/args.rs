@@ -7,13 +7,15 @@
 )]
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
-use tidegate_shared::config::Overrides;
-use tidegate_shared::name::{IdempotencyKey, JobType, QueueName};
+use tidegate_shared::config::{self, Overrides};
+use tidegate_shared::name::{IdempotencyKey, JobType, QueueName, UserId};
 use tidegate_shared::topic::Topic;
 
 use crate::client::Target;
+use crate::failure::Failure;
 
 /// Follow anything live: topics and running jobs, through any gateway.
 #[derive(Debug, Parser)]
@@ -33,6 +35,8 @@ pub(crate) enum Command {
     Pub(Pub),
     /// Submit a job, and follow it with --follow
     Submit(Submit),
+    /// Make a token for a user, for development
+    Token(Token),
     /// Test whether a gateway (and configuration, and Redis) works
     Check(Check),
 }
@@ -70,6 +74,16 @@ pub(crate) struct Gateway {
     /// URL of the gateway
     #[arg(long, env = "TIDEGATE_URL", default_value = "http://127.0.0.1:8080")]
     pub(crate) url: Target,
+    /// What says who you are, where the gateway asks
+    #[arg(long, env = "TIDEGATE_TOKEN", hide_env_values = true)]
+    pub(crate) token: Option<String>,
+}
+
+impl Gateway {
+    pub(crate) fn target(&self) -> Result<Target, Failure> {
+        let target = self.url.clone().with_token(self.token.as_deref());
+        target.map_err(Failure::Usage)
+    }
 }
 
 #[derive(Debug, Args)]
@@ -120,6 +134,23 @@ pub(crate) struct Submit {
 }
 
 #[derive(Debug, Args)]
+pub(crate) struct Token {
+    /// Who the token is for
+    #[arg(value_parser = user)]
+    pub(crate) user: UserId,
+    /// How long it counts, as 30m, 12h or 7d
+    #[arg(long = "for", value_name = "DURATION", default_value = "1h", value_parser = duration)]
+    pub(crate) lasts: Duration,
+    /// What presence lists show of the user, as {"name":"Ann"}
+    #[arg(long, value_name = "JSON", allow_hyphen_values = true)]
+    pub(crate) info: Option<String>,
+    /// Take secret, algorithm, audience and issuer from this file [env: TIDEGATE_CONFIG]; the secret
+    /// alone may come from the environment instead [env: TIDEGATE_TOKEN_SECRET]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
 pub(crate) struct Check {
     #[command(flatten)]
     pub(crate) gateway: Gateway,
@@ -133,6 +164,14 @@ pub(crate) struct Check {
 
 fn topic(text: &str) -> Result<Topic, String> {
     Topic::parse(text).map_err(|error| error.to_string())
+}
+
+fn user(text: &str) -> Result<UserId, String> {
+    UserId::parse(text).map_err(|error| error.to_string())
+}
+
+fn duration(text: &str) -> Result<Duration, String> {
+    config::duration(text)
 }
 
 fn job_type(text: &str) -> Result<JobType, String> {

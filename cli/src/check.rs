@@ -43,7 +43,7 @@ pub(crate) async fn run(
             Err(errors) => report.bad_config(&errors)?,
         }
     }
-    report.gateway(&arguments.gateway.url).await?;
+    report.gateway(&arguments.gateway.target()?).await?;
     Ok(ExitCode::from(report.code))
 }
 

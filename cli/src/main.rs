@@ -10,6 +10,7 @@ mod output;
 mod publish;
 mod submit;
 mod subscribe;
+mod token;
 
 use std::process::ExitCode;
 use std::time::Duration;
@@ -36,6 +37,7 @@ fn run(command: Command) -> Result<ExitCode, Failure> {
             Command::Sub(sub) => subscribe::run(sub).await,
             Command::Pub(publish) => publish::run(publish).await,
             Command::Submit(submit) => submit::run(submit).await,
+            Command::Token(token) => token::run(&token, &environment),
             Command::Check(check) => check::run(check, &environment).await,
         }
     });

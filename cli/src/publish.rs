@@ -17,7 +17,7 @@ pub(crate) async fn run(arguments: Pub) -> Result<ExitCode, Failure> {
         data: &data,
         key: &key,
     };
-    let answer = ask(&arguments.gateway.url, action, rand::random)
+    let answer = ask(&arguments.gateway.target()?, action, rand::random)
         .await
         .map_err(|error| Failure::Failed(error.to_string()))?;
     if readable {

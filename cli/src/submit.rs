@@ -19,6 +19,7 @@ use record::Record;
 
 pub(crate) async fn run(arguments: Submit) -> Result<ExitCode, Failure> {
     let readable = output::is_readable();
+    let target = arguments.gateway.target()?;
     let job = Job {
         kind: arguments.kind.into(),
         data: input::json(&arguments.data)?,
@@ -28,14 +29,14 @@ pub(crate) async fn run(arguments: Submit) -> Result<ExitCode, Failure> {
         priority: arguments.priority,
     };
     if arguments.follow {
-        let following = Following::new(arguments.gateway.url, Follower::job(job), rand::random);
+        let following = Following::new(target, Follower::job(job), rand::random);
         return follow(following, readable).await;
     }
     let action = Action::Submit {
         job: &job,
         follow: false,
     };
-    let answer = ask(&arguments.gateway.url, action, rand::random)
+    let answer = ask(&target, action, rand::random)
         .await
         .map_err(|error| Failure::Failed(error.to_string()))?;
     if readable {

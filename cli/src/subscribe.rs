@@ -10,7 +10,7 @@ use crate::output::{self, plain};
 pub(crate) async fn run(arguments: Sub) -> Result<ExitCode, Failure> {
     let readable = output::is_readable();
     let topics = arguments.topics.iter().map(ToString::to_string);
-    let url = arguments.gateway.url.clone();
+    let url = arguments.gateway.target()?;
     let mut following = Following::new(url, Follower::topics(topics), rand::random);
     let mut connected_before = false;
     loop {

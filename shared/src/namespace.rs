@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::job::Queues;
 use crate::topic::{Reserved, Topic};
 
 /// What the snapshot of a topic is, and whether it has a log at all.
@@ -128,6 +129,7 @@ pub struct Namespaces {
     job: Arc<Namespace>,
     jobs: Arc<Namespace>,
     named: HashMap<Box<str>, Arc<Namespace>>,
+    queues: Queues,
 }
 
 impl Namespaces {
@@ -141,7 +143,18 @@ impl Namespaces {
                 .into_iter()
                 .map(|one| (one.name.clone(), Arc::new(one)))
                 .collect(),
+            queues: Queues::default(),
         }
+    }
+
+    /// The same, with other policies for the queues of jobs.
+    #[must_use]
+    pub fn with_queues(self, queues: Queues) -> Self {
+        Self { queues, ..self }
+    }
+
+    pub fn queues(&self) -> &Queues {
+        &self.queues
     }
 
     /// The largest `data` that any topic takes, in bytes: nothing larger needs to be read.

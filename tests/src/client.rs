@@ -6,14 +6,17 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail, ensure};
 use futures_util::{SinkExt, StreamExt};
 use serde_json::{Value, json};
-use tokio::net::TcpStream;
+use tokio::net::{TcpSocket, TcpStream};
 use tokio_tungstenite::tungstenite::Message;
-use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
+use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, client_async, connect_async};
 
 use crate::wait::within;
 
 /// For anything the server should do at once.
 pub const SOON: Duration = Duration::from_secs(10);
+
+/// Bytes; Linux takes twice as much.
+const NARROW: u32 = 4_096;
 
 #[derive(Debug)]
 pub struct Client {
@@ -36,6 +39,24 @@ impl Client {
     /// Connects and reads the welcome, the first frame on every connection.
     pub async fn connect(url: &str) -> Result<Self> {
         let (socket, _) = within(SOON, "a WebSocket", async { Ok(connect_async(url).await?) }).await?;
+        Self::begin(socket).await
+    }
+
+    /// The same, to a port of this machine, with a kernel buffer that is full soon when nobody reads.
+    pub async fn connect_narrowly(url: &str) -> Result<Self> {
+        let (_, rest) = url.split_once("://").context("a URL")?;
+        let address = rest.split('/').next().unwrap_or_default().parse()?;
+        let connecting = async {
+            let socket = TcpSocket::new_v4()?;
+            socket.set_recv_buffer_size(NARROW)?;
+            let stream = MaybeTlsStream::Plain(socket.connect(address).await?);
+            Ok(client_async(url, stream).await?)
+        };
+        let (socket, _) = within(SOON, "a WebSocket", connecting).await?;
+        Self::begin(socket).await
+    }
+
+    async fn begin(socket: WebSocketStream<MaybeTlsStream<TcpStream>>) -> Result<Self> {
         let mut client = Self {
             socket,
             welcome: Value::Null,

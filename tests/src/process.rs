@@ -46,13 +46,17 @@ impl Process {
         })
     }
 
-    /// A binary of this workspace, built beside the test that runs.
+    /// A binary of this workspace, built beside the test that runs; or in the folder that
+    /// `TIDEGATE_BINARIES` names, for a test that measures a release.
     pub fn binary(name: &str) -> Result<PathBuf> {
-        let test = std::env::current_exe()?;
-        let folder = test
-            .ancestors()
-            .nth(2)
-            .context("a test lies in target/PROFILE/deps")?;
+        let folder = match std::env::var_os("TIDEGATE_BINARIES") {
+            Some(folder) => PathBuf::from(folder),
+            None => std::env::current_exe()?
+                .ancestors()
+                .nth(2)
+                .context("a test lies in target/PROFILE/deps")?
+                .to_owned(),
+        };
         let path = folder.join(name);
         ensure!(
             path.exists(),

@@ -113,6 +113,11 @@ impl Raw {
         })
     }
 
+    /// The connection, and what was read of it but not looked at.
+    pub fn into_parts(self) -> (TcpStream, Vec<u8>) {
+        (self.stream, self.read)
+    }
+
     /// Sends a request and gives the head of the answer.
     pub async fn upgrade(&mut self, request: &str) -> Result<String> {
         self.send(request.as_bytes()).await?;

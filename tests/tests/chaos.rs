@@ -5,9 +5,10 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use system_tests::chaos::outage::{Absence, outage};
-use system_tests::chaos::{Options, resume, run};
+use system_tests::chaos::plan::Mode;
+use system_tests::chaos::{Options, resume, run, stalled};
 
 /// A fixed one, so that a failure of the short form is a change of the product.
 const SEED: u64 = 4;
@@ -19,6 +20,15 @@ fn number(name: &str, default: u64) -> Result<u64> {
     }
 }
 
+fn mode() -> Result<Mode> {
+    match std::env::var("CHAOS_REDIS").as_deref() {
+        Ok("single") | Err(_) => Ok(Mode::Single),
+        Ok("sentinel") => Ok(Mode::Sentinel),
+        Ok("cluster") => Ok(Mode::Cluster),
+        Ok(other) => bail!("CHAOS_REDIS: single, sentinel or cluster, not {other}"),
+    }
+}
+
 fn reports() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/chaos")
 }
@@ -27,6 +37,7 @@ fn reports() -> PathBuf {
 async fn nothing_is_lost_unnoticed_in_a_round_of_faults() -> Result<()> {
     let options = Options {
         seed: SEED,
+        redis: Mode::Single,
         length: Duration::ZERO,
         subscribers: 12,
         publishers: 4,
@@ -48,6 +59,7 @@ async fn nothing_is_lost_unnoticed_in_a_round_of_faults() -> Result<()> {
 async fn nothing_is_lost_unnoticed_in_many_rounds_of_faults() -> Result<()> {
     let options = Options {
         seed: number("CHAOS_SEED", SEED)?,
+        redis: mode()?,
         length: Duration::from_secs(60 * number("CHAOS_MINUTES", 10)?),
         subscribers: number("CHAOS_SUBSCRIBERS", 40)?,
         publishers: number("CHAOS_PUBLISHERS", 6)?,
@@ -89,6 +101,18 @@ async fn while_redis_is_down_connections_stay_and_publishing_fails_within_a_seco
 #[ignore = "a measurement; cargo xtask chaos --resume makes it"]
 async fn all_clients_of_a_killed_node_resume_on_the_other() -> Result<()> {
     let report = resume::measure(number("CHAOS_CLIENTS", 2_000)?, &reports()).await?;
+    println!("{report:#}");
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "a measurement of a release; cargo xtask chaos --stalled makes it"]
+async fn one_stalled_reader_costs_the_others_nothing_and_the_node_little() -> Result<()> {
+    let options = stalled::Options {
+        readers: number("CHAOS_CLIENTS", 1_000)?,
+        length: Duration::from_secs(number("CHAOS_PHASE_SECONDS", 15)?),
+    };
+    let report = stalled::measure(&options, &reports()).await?;
     println!("{report:#}");
     Ok(())
 }

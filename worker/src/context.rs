@@ -1,18 +1,21 @@
 //! What a handler can ask and tell while it runs.
 
 use std::fmt;
+use std::future::Future;
 use std::marker::PhantomData;
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde::Serialize;
 use tidegate_shared::broker::{BrokerError, Draft, Published};
 use tidegate_shared::job::{JobId, JobRecord, Percent, Progress};
 use tidegate_shared::json::RawJson;
+use tidegate_shared::name::StateKey;
 use tidegate_shared::publication::Body;
 use tidegate_shared::topic::Topic;
 use tokio_util::sync::CancellationToken;
 
-use crate::failure::Stopped;
+use crate::failure::{JobFailure, Stopped};
 use crate::job::Job;
 use crate::worker::Attempt;
 
@@ -74,7 +77,7 @@ impl<J: Job> Context<J> {
         });
     }
 
-    fn put(&self, progress: Progress) {
+    pub(crate) fn put(&self, progress: Progress) {
         if !self.is_lost() {
             self.attempt.reports.put(progress);
         }
@@ -107,24 +110,110 @@ impl<J: Job> Context<J> {
         self.attempt.hold.lost.is_cancelled()
     }
 
+    /// Resolves when nobody wants the job done here any more. Unlike [`Context::stopped`] it does not
+    /// when only the worker shuts down: what ends within the drain grace still counts.
+    pub async fn cancelled(&self) -> Stopped {
+        self.attempt.hold.lost.cancelled().await;
+        Stopped
+    }
+
     /// Publishes to a topic. The topics of jobs and queues are written by reports only, and a handler
     /// that lost its job publishes nothing: both are [`BrokerError::Forbidden`].
     pub async fn publish<T>(&self, topic: &Topic, data: &T) -> Result<Published, BrokerError>
     where
         T: Serialize + Sync + ?Sized,
     {
+        let data = json(data)?;
+        self.send(topic, Draft::new(Body::Message { data, event: None }))
+            .await
+    }
+
+    /// Sets a key of a state topic. Without a time to live it has that of the topic's namespace.
+    pub async fn set<T>(
+        &self,
+        topic: &Topic,
+        key: &StateKey,
+        value: &T,
+        ttl: Option<Duration>,
+    ) -> Result<Published, BrokerError>
+    where
+        T: Serialize + Sync + ?Sized,
+    {
+        let (key, value) = (key.clone(), json(value)?);
+        let draft = Draft {
+            ttl,
+            ..Draft::new(Body::Set { key, value })
+        };
+        self.send(topic, draft).await
+    }
+
+    /// Removes a key of a state topic.
+    pub async fn remove(&self, topic: &Topic, key: &StateKey) -> Result<Published, BrokerError> {
+        let (key, expired) = (key.clone(), false);
+        self.send(topic, Draft::new(Body::Remove { key, expired })).await
+    }
+
+    async fn send(&self, topic: &Topic, draft: Draft) -> Result<Published, BrokerError> {
         if self.is_lost() {
             return Err(BrokerError::Forbidden(format!(
                 "job {} is no longer this worker's",
                 self.job_id()
             )));
         }
-        let data = RawJson::of(data).map_err(|error| {
-            BrokerError::Forbidden(format!("the data cannot be written as JSON: {error}"))
-        })?;
-        let body = Body::Message { data, event: None };
-        self.attempt.broker.publish(topic, Draft::new(body)).await
+        self.attempt.broker.publish(topic, draft).await
     }
+
+    /// Runs code that blocks or computes for long on a thread of its own, with this context. Reports and
+    /// [`Context::check`] work there as they are, and [`Context::block_on`] calls what is async.
+    ///
+    /// The code can't be stopped from outside: let it `context.check()?` now and then. A panic in it is a
+    /// panic of the handler.
+    ///
+    /// ```
+    /// # use tidegate_worker::{Context, Job, JobFailure};
+    /// # struct Sum;
+    /// # impl Job for Sum {
+    /// #     const TYPE: &'static str = "sum";
+    /// #     type Input = Vec<u64>;
+    /// #     type Progress = ();
+    /// #     type Output = u64;
+    /// # }
+    /// async fn sum(numbers: Vec<u64>, context: Context<Sum>) -> Result<u64, JobFailure> {
+    ///     let add = move |context: Context<Sum>| {
+    ///         let mut sum = 0;
+    ///         for number in numbers {
+    ///             context.check()?;
+    ///             sum += number;
+    ///         }
+    ///         Ok(sum)
+    ///     };
+    ///     context.spawn_blocking(add).await
+    /// }
+    /// ```
+    pub async fn spawn_blocking<T, F>(&self, work: F) -> Result<T, JobFailure>
+    where
+        T: Send + 'static,
+        F: FnOnce(Self) -> Result<T, JobFailure> + Send + 'static,
+    {
+        let context = self.clone();
+        match tokio::task::spawn_blocking(move || work(context)).await {
+            Ok(outcome) => outcome,
+            Err(error) => match error.try_into_panic() {
+                Ok(panic) => std::panic::resume_unwind(panic),
+                Err(error) => Err(error.into()),
+            },
+        }
+    }
+
+    /// Waits for a future inside of [`Context::spawn_blocking`]. Panics in async code: `await` there.
+    pub fn block_on<F: Future>(&self, future: F) -> F::Output {
+        tokio::runtime::Handle::current().block_on(future)
+    }
+}
+
+fn json<T: Serialize + ?Sized>(value: &T) -> Result<RawJson, BrokerError> {
+    RawJson::of(value)
+        .map_err(|error| BrokerError::Forbidden(format!("the data cannot be written as JSON: {error}")))
 }
 
 impl<J: Job> Clone for Context<J> {

@@ -2,34 +2,68 @@
 
 use std::error::Error;
 use std::fmt;
+use std::time::Duration;
 
 use thiserror::Error;
 
-/// Ends a job as failed, with a message for the people who wait for it. Any error becomes one by `?`,
-/// with the messages of its sources.
+/// Ends an attempt, with a message for the people who wait for the job. Any error becomes one by `?`,
+/// with the messages of its sources; the job may then be tried again. [`JobFailure::fatal`] says that
+/// another attempt would end the same way.
 ///
 /// After the handler was told to stop, a failure ends nothing: it gives the job back unfinished.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct JobFailure(String);
+pub struct JobFailure {
+    message: String,
+    fatal: bool,
+    retry_after: Option<Duration>,
+}
 
-/// The handler was told to stop: the worker shuts down, or the job is no longer its.
+/// The handler was told to stop: the worker shuts down, the job was cancelled, or it is no longer its.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 #[error("the handler was told to stop")]
 pub struct Stopped;
 
 impl JobFailure {
+    /// Worth another attempt.
     pub fn new(message: impl fmt::Display) -> Self {
-        Self(message.to_string())
+        Self {
+            message: message.to_string(),
+            fatal: false,
+            retry_after: None,
+        }
+    }
+
+    /// Not worth another attempt: what was asked for is wrong, and stays so.
+    pub fn fatal(message: impl fmt::Display) -> Self {
+        Self {
+            fatal: true,
+            ..Self::new(message)
+        }
+    }
+
+    /// The next attempt begins this much later, instead of after the usual pause.
+    #[must_use]
+    pub fn retry_after(mut self, pause: Duration) -> Self {
+        self.retry_after = Some(pause);
+        self
     }
 
     pub fn message(&self) -> &str {
-        &self.0
+        &self.message
+    }
+
+    pub fn is_fatal(&self) -> bool {
+        self.fatal
+    }
+
+    pub fn pause(&self) -> Option<Duration> {
+        self.retry_after
     }
 }
 
 impl fmt::Display for JobFailure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
+        f.write_str(&self.message)
     }
 }
 
@@ -47,7 +81,7 @@ impl<E: Error> From<E> for JobFailure {
             }
             cause = one.source();
         }
-        Self(message)
+        Self::new(message)
     }
 }
 
@@ -70,5 +104,11 @@ mod tests {
             assert_eq!(JobFailure::from(error).message(), "reading the map: disk on fire");
         }
         assert_eq!(JobFailure::from(cause()).message(), "disk on fire");
+    }
+
+    #[test]
+    fn an_ordinary_error_is_worth_another_attempt() {
+        assert!(!JobFailure::from(std::io::Error::other("away")).is_fatal());
+        assert!(JobFailure::fatal("no such picture").is_fatal());
     }
 }

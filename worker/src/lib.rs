@@ -53,17 +53,22 @@
 
 mod admin;
 mod backup;
+mod command;
 mod context;
 mod failure;
 mod job;
+mod lines;
 mod run;
 mod trial;
+mod webhook;
 mod worker;
 
 pub use backup::{Backup, BackupHandler, BackupInput, BackupOutput, BackupProgress};
+pub use command::{Command, CommandHandler, CommandInput, CommandOutput};
 pub use context::Context;
 pub use failure::{JobFailure, Stopped};
 pub use job::{Handler, Job};
 pub use run::{RunError, run};
 pub use trial::{Trial, TrialError, try_out};
+pub use webhook::{Webhook, WebhookHandler, WebhookInput};
 pub use worker::{BuildError, Worker, WorkerBuilder, WorkerError};

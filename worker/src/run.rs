@@ -17,6 +17,8 @@ use tokio_util::sync::CancellationToken;
 
 use crate::admin;
 use crate::backup::BackupHandler;
+use crate::command::CommandHandler;
+use crate::webhook::WebhookHandler;
 use crate::worker::{BuildError, Worker, WorkerError};
 
 /// Of the host's name in the worker's id.
@@ -62,7 +64,9 @@ pub async fn run(
         .lease(settings.lease)
         .max_stalls(settings.max_stalls)
         .registry(registry.clone())
-        .register(BackupHandler::new(settings.backup_roots.clone()));
+        .register(BackupHandler::new(settings.backup_roots.clone()))
+        .register(WebhookHandler::new(&settings.webhook))
+        .register(CommandHandler::new(settings.commands.clone()));
     for queue in &settings.queues {
         builder = builder.queue(queue.as_str());
     }

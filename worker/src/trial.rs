@@ -4,7 +4,7 @@ use serde::Serialize;
 use thiserror::Error;
 use tidegate_shared::broker::{BrokerError, From as ReadFrom};
 use tidegate_shared::embedded::Store;
-use tidegate_shared::job::{JobDraft, JobError, JobId, JobRecord, Priority};
+use tidegate_shared::job::{JobDraft, JobError, JobRecord};
 use tidegate_shared::json::RawJson;
 use tidegate_shared::name::{JobType, NameError, QueueName};
 use tidegate_shared::namespace::Namespaces;
@@ -68,12 +68,8 @@ pub async fn try_out<J: Job>(handler: impl Handler<J>, input: impl Serialize) ->
     let backend = Store::new(Namespaces::default()).open();
     let queue = QueueName::parse("default")?;
     let draft = JobDraft {
-        id: JobId::new(&queue),
-        kind: JobType::parse(J::TYPE)?,
-        data: RawJson::of(&input)?,
-        key: None,
-        priority: Priority::default(),
-        user: None,
+        max_attempts: Some(1),
+        ..JobDraft::new(&queue, JobType::parse(J::TYPE)?, RawJson::of(&input)?)
     };
     let (id, topic) = (draft.id.clone(), Topic::of_job(&draft.id));
     let worker = Worker::builder(backend.clone()).register(handler).build()?;

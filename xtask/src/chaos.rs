@@ -7,6 +7,9 @@ use crate::command::cargo;
 use crate::programs;
 use crate::report::Report;
 
+/// As the tests see it, which run in their package's folder.
+const RELEASE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../target/release");
+
 #[derive(Args)]
 pub(crate) struct Chaos {
     /// How long; a round that has begun is finished.
@@ -14,43 +17,66 @@ pub(crate) struct Chaos {
     minutes: u64,
     #[arg(long, default_value_t = 4)]
     seed: u64,
+    /// What Redis is: one server behind a proxy, with a replica; a master under a Sentinel; or a Cluster.
+    #[arg(long, default_value = "single", value_parser = ["single", "sentinel", "cluster"])]
+    redis: String,
+    /// With release builds of gateway and worker.
+    #[arg(long)]
+    release: bool,
     /// Instead: kill one of two nodes with 2,000 clients, and measure when the last has resumed.
-    #[arg(long, conflicts_with = "outage")]
+    #[arg(long, conflicts_with_all = ["outage", "stalled"])]
     resume: bool,
     /// Instead: take Redis away for so many seconds, once paused and once killed.
-    #[arg(long, value_name = "SECONDS")]
+    #[arg(long, value_name = "SECONDS", conflicts_with = "stalled")]
     outage: Option<u64>,
+    /// Instead: measure what one stalled reader among 1,000 costs a release build and its other readers.
+    #[arg(long)]
+    stalled: bool,
 }
 
 impl Chaos {
     pub(crate) fn run(&self, report: &mut Report) {
+        let release = self.release || self.stalled;
         let ready = report.step("programs", "", programs::ensure)
-            && report.step("build", "", || {
-                cargo(&["build", "--workspace", "--bins", "--locked"]).run()
-            });
+            && report.step("build", "", || Self::build(release));
         if !ready {
             report.skip("chaos", "it could not be built");
             return;
         }
         let test = if self.resume {
             "all_clients_of_a_killed_node"
+        } else if self.stalled {
+            "one_stalled_reader"
         } else if self.outage.is_some() {
             "while_redis_is_"
         } else {
             "nothing_is_lost_unnoticed_in_many"
         };
-        let hint = format!("repeat it with --seed {}", self.seed);
+        let hint = format!("repeat it with --seed {} --redis {}", self.seed, self.redis);
         report.step("chaos", &hint, || {
             let args = ["test", "--package", "system-tests", "--locked", "--test", "chaos"];
-            let own = ["--", test, "--include-ignored", "--nocapture"];
-            cargo(&[&args[..], &own].concat())
+            // One after the other, as each of them takes all that there is.
+            let own = ["--", test, "--include-ignored", "--nocapture", "--test-threads=1"];
+            let mut run = cargo(&[&args[..], &own].concat())
                 .env("CHAOS_MINUTES", &self.minutes.to_string())
                 .env("CHAOS_SEED", &self.seed.to_string())
+                .env("CHAOS_REDIS", &self.redis)
                 .env(
                     "CHAOS_OUTAGE_SECONDS",
                     &self.outage.unwrap_or_default().to_string(),
-                )
-                .run()
+                );
+            if release {
+                run = run.env("TIDEGATE_BINARIES", RELEASE);
+            }
+            run.run()
         });
+    }
+
+    fn build(release: bool) -> anyhow::Result<()> {
+        if release {
+            let packages = ["--package", "tidegate-gateway", "--package", "tidegate-worker"];
+            return cargo(&[&["build", "--release", "--locked"][..], &packages].concat()).run();
+        }
+        cargo(&["build", "--workspace", "--bins", "--locked"]).run()
     }
 }

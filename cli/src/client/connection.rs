@@ -87,7 +87,8 @@ impl Connection {
     }
 
     async fn handshake(target: &Target) -> Result<Self, ConnectError> {
-        let (socket, _) = connect_async(target.as_str())
+        let request = target.request().map_err(|error| refused(target, &error))?;
+        let (socket, _) = connect_async(request)
             .await
             .map_err(|error| refused(target, &error))?;
         let mut connection = Self {

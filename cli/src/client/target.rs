@@ -3,23 +3,56 @@
 use std::fmt;
 use std::str::FromStr;
 
+use tokio_tungstenite::tungstenite::Error;
+use tokio_tungstenite::tungstenite::client::IntoClientRequest;
+use tokio_tungstenite::tungstenite::handshake::client::Request;
+use tokio_tungstenite::tungstenite::http::HeaderValue;
+use tokio_tungstenite::tungstenite::http::header::AUTHORIZATION;
 use url::Url;
 
 const HELP: &str = "write it as http://127.0.0.1:8080";
 
-/// The WebSocket URL of the native endpoint.
+/// The WebSocket URL of the native endpoint, and what opens it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Target(Url);
+pub(crate) struct Target {
+    url: Url,
+    token: Option<Token>,
+}
+
+/// Never shown.
+#[derive(Clone, PartialEq, Eq)]
+struct Token(HeaderValue);
+
+impl fmt::Debug for Token {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Token(…)")
+    }
+}
 
 impl Target {
-    pub(crate) fn as_str(&self) -> &str {
-        self.0.as_str()
+    pub(crate) fn with_token(self, token: Option<&str>) -> Result<Self, String> {
+        let header = |token: &str| HeaderValue::from_str(&format!("Bearer {}", token.trim()));
+        let token = token.filter(|token| !token.is_empty()).map(header).transpose();
+        let token = token.map_err(|_| "the token holds characters that no token has".to_owned())?;
+        Ok(Self {
+            token: token.map(Token),
+            ..self
+        })
+    }
+
+    /// What a WebSocket begins with.
+    pub(crate) fn request(&self) -> Result<Request, Error> {
+        let mut request = self.url.as_str().into_client_request()?;
+        if let Some(Token(value)) = &self.token {
+            request.headers_mut().insert(AUTHORIZATION, value.clone());
+        }
+        Ok(request)
     }
 }
 
 impl fmt::Display for Target {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
+        f.write_str(self.url.as_str())
     }
 }
 
@@ -47,7 +80,7 @@ impl FromStr for Target {
         url.set_fragment(None);
         url.set_scheme("ws")
             .map_err(|()| format!("this is not a URL of a gateway; {HELP}"))?;
-        Ok(Self(url))
+        Ok(Self { url, token: None })
     }
 }
 

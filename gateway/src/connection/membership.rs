@@ -22,11 +22,7 @@ pub(super) struct Membership {
 }
 
 impl Membership {
-    pub(super) fn begin(
-        node: Arc<Node>,
-        outbox: Arc<Outbox>,
-        session: Session,
-    ) -> Self {
+    pub(super) fn begin(node: Arc<Node>, outbox: Arc<Outbox>, session: Session) -> Self {
         node.connection_metrics.connections.inc();
         node.connection_metrics.accepted(outbox.format()).inc();
         node.enter(&outbox);
@@ -60,7 +56,9 @@ impl Membership {
                 "this server knows no tokens: set [auth.jwt]",
             )),
         };
-        let left = verified.as_ref().map_or(Duration::ZERO, |identity| self.left(identity));
+        let left = verified
+            .as_ref()
+            .map_or(Duration::ZERO, |identity| self.left(identity));
         self.session
             .on_verified(id, verified.map(Arc::new), tokio::time::Instant::now(), left)
     }

@@ -9,7 +9,7 @@ mod tests;
 mod verifier;
 
 pub(crate) use presented::presented;
-pub use verifier::{KeyError, TokenError, Verifier};
+pub use verifier::{KeyError, SignError, TokenError, Verifier, sign};
 
 use std::time::SystemTime;
 

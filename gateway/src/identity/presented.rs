@@ -61,13 +61,19 @@ mod tests {
         assert_eq!(found("?x=1&token=of%2Dquery", &all).as_deref(), Some("of-query"));
         assert_eq!(found("?token=", &all).as_deref(), Some("of-header"));
         assert_eq!(found("", &[cookies]).as_deref(), Some("of-cookie"));
-        assert_eq!(found("", &[(header::COOKIE, "tidegate_token=\"q\"")]).as_deref(), Some("q"));
+        assert_eq!(
+            found("", &[(header::COOKIE, "tidegate_token=\"q\"")]).as_deref(),
+            Some("q")
+        );
     }
 
     #[test]
     fn what_is_no_token_is_none() {
         assert_eq!(found("", &[]), None);
-        assert_eq!(found("?tokens=a&token", &[(header::AUTHORIZATION, "Basic Zm9v")]), None);
+        assert_eq!(
+            found("?tokens=a&token", &[(header::AUTHORIZATION, "Basic Zm9v")]),
+            None
+        );
         assert_eq!(found("", &[(header::COOKIE, "tidegate_token=; token=x")]), None);
     }
 }

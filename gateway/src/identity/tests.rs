@@ -50,7 +50,10 @@ fn verify(jwt: &Jwt, token: &str) -> Result<String, TokenError> {
 fn a_token_names_its_user_what_others_see_of_it_and_its_end() {
     let until = seconds(60);
     let token = signed(&json!({"sub": "ann", "exp": until, "info": {"name": "Ann"}, "x": 1}));
-    let identity = Verifier::new(&symmetric()).expect("a key").verify(&token).expect("valid");
+    let identity = Verifier::new(&symmetric())
+        .expect("a key")
+        .verify(&token)
+        .expect("valid");
     assert_eq!(identity.user.as_str(), "ann");
     assert_eq!(identity.info.expect("given").as_str(), r#"{"name":"Ann"}"#);
     let end = UNIX_EPOCH + Duration::from_secs(until.unsigned_abs());
@@ -135,8 +138,16 @@ fn what_does_not_count_is_refused_with_its_reason() {
     for (jwt, token, reason) in [
         (&plain, with("exp", json!(seconds(-31))), TokenError::Expired),
         (&plain, with("nbf", json!(seconds(45))), TokenError::Early),
-        (&plain, signed(&json!({"sub": "ann"})), TokenError::Lacks("exp".into())),
-        (&plain, signed(&json!({"exp": seconds(60)})), TokenError::Lacks("sub".into())),
+        (
+            &plain,
+            signed(&json!({"sub": "ann"})),
+            TokenError::Lacks("exp".into()),
+        ),
+        (
+            &plain,
+            signed(&json!({"exp": seconds(60)})),
+            TokenError::Lacks("sub".into()),
+        ),
         (
             &plain,
             encode(&Header::default(), &good, &other).expect("signed"),
@@ -146,10 +157,18 @@ fn what_does_not_count_is_refused_with_its_reason() {
         (&plain, "a.b.c".to_owned(), TokenError::Malformed),
         (&plain, String::new(), TokenError::Malformed),
         (&plain, with("info", json!("text")), TokenError::Info),
-        (&plain, with("info", json!({"a": "x".repeat(5_000)})), TokenError::Info),
+        (
+            &plain,
+            with("info", json!({"a": "x".repeat(5_000)})),
+            TokenError::Info,
+        ),
         (&plain, with("sub", json!(7)), TokenError::Claims),
         (&strange, signed(&good), TokenError::Lacks("aud".into())),
-        (&strange, with("aud", json!("app")), TokenError::Lacks("iss".into())),
+        (
+            &strange,
+            with("aud", json!("app")),
+            TokenError::Lacks("iss".into()),
+        ),
         (&strange, with("aud", json!(["app2"])), TokenError::Audience),
     ] {
         let found = verify(jwt, &token);
@@ -184,5 +203,8 @@ fn a_file_without_the_right_key_is_a_mistake_that_names_it() {
     assert!(matches!(absent, Err(KeyError::Read { .. })), "{absent:?}");
     let wrong = Verifier::new(&asymmetric(TokenAlgorithm::Es256, "rsa.public.pem"));
     let text = wrong.expect_err("no such key").to_string();
-    assert!(text.contains("rsa.public.pem") && text.contains("ES256"), "{text}");
+    assert!(
+        text.contains("rsa.public.pem") && text.contains("ES256"),
+        "{text}"
+    );
 }

@@ -40,10 +40,7 @@ pub enum KeyError {
     #[error(
         "`auth.jwt.public_key_file` {}: it holds no public key for {algorithm}; write PEM, from `-----BEGIN PUBLIC KEY-----` on", path.display()
     )]
-    Pem {
-        path: PathBuf,
-        algorithm: &'static str,
-    },
+    Pem { path: PathBuf, algorithm: &'static str },
     #[error("`auth.jwt.{key}` is not set, and {algorithm} needs it")]
     Missing {
         key: &'static str,
@@ -125,8 +122,7 @@ impl Verifier {
         Ok(Identity {
             user,
             info: info.map(|info| checked(&info)).transpose()?,
-            expires_at: SystemTime::UNIX_EPOCH
-                + Duration::try_from_secs_f64(exp).unwrap_or(FAR).min(FAR),
+            expires_at: SystemTime::UNIX_EPOCH + Duration::try_from_secs_f64(exp).unwrap_or(FAR).min(FAR),
         })
     }
 }
@@ -135,6 +131,36 @@ impl std::fmt::Debug for Verifier {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let algorithms = self.keys.iter().flat_map(|key| &key.validation.algorithms);
         f.debug_list().entries(algorithms).finish()
+    }
+}
+
+/// Makes a token with the first algorithm whose key can sign, too.
+pub fn sign(jwt: &Jwt, claims: &serde_json::Value) -> Result<String, SignError> {
+    let algorithm = jwt.algorithms.iter().find(|one| one.is_symmetric());
+    let (Some(algorithm), Some(secret)) = (algorithm, &jwt.secret) else {
+        return Err(SignError::PublicKeyOnly);
+    };
+    let header = jsonwebtoken::Header::new(of(*algorithm));
+    let key = jsonwebtoken::EncodingKey::from_secret(secret.as_bytes());
+    jsonwebtoken::encode(&header, claims, &key).map_err(|_| SignError::Refused)
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+pub enum SignError {
+    #[error("with a public key tokens can be checked but not made: sign them where the private key is")]
+    PublicKeyOnly,
+    #[error("the secret cannot sign")]
+    Refused,
+}
+
+fn of(algorithm: TokenAlgorithm) -> Algorithm {
+    match algorithm {
+        TokenAlgorithm::Hs256 => Algorithm::HS256,
+        TokenAlgorithm::Hs384 => Algorithm::HS384,
+        TokenAlgorithm::Hs512 => Algorithm::HS512,
+        TokenAlgorithm::Rs256 => Algorithm::RS256,
+        TokenAlgorithm::Es256 => Algorithm::ES256,
+        TokenAlgorithm::EdDsa => Algorithm::EdDSA,
     }
 }
 
@@ -171,14 +197,7 @@ fn read(path: &Path) -> Result<Vec<u8>, KeyError> {
 }
 
 fn validation(jwt: &Jwt, algorithm: TokenAlgorithm) -> Validation {
-    let mut validation = Validation::new(match algorithm {
-        TokenAlgorithm::Hs256 => Algorithm::HS256,
-        TokenAlgorithm::Hs384 => Algorithm::HS384,
-        TokenAlgorithm::Hs512 => Algorithm::HS512,
-        TokenAlgorithm::Rs256 => Algorithm::RS256,
-        TokenAlgorithm::Es256 => Algorithm::ES256,
-        TokenAlgorithm::EdDsa => Algorithm::EdDSA,
-    });
+    let mut validation = Validation::new(of(algorithm));
     validation.leeway = jwt.leeway.as_secs();
     validation.validate_nbf = true;
     validation.set_required_spec_claims(&["exp"]);

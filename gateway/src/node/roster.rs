@@ -25,7 +25,13 @@ struct Seat {
 impl Roster {
     pub(super) fn insert(&mut self, outbox: Arc<Outbox>) {
         let session = outbox.session();
-        self.sessions.insert(session, Seat { outbox, identity: None });
+        self.sessions.insert(
+            session,
+            Seat {
+                outbox,
+                identity: None,
+            },
+        );
     }
 
     /// A session stays with the user it has become known as.

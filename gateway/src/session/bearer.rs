@@ -90,14 +90,20 @@ mod tests {
         assert!(failure.message.contains("30 s"), "{}", failure.message);
         assert_eq!(bearer.on_tick(after(3_571)), None, "once");
         assert_eq!(bearer.deadline(), after(3_600));
-        assert_eq!(bearer.on_tick(after(3_600)), Some(Effect::Close(CloseCode::Expired)));
+        assert_eq!(
+            bearer.on_tick(after(3_600)),
+            Some(Effect::Close(CloseCode::Expired))
+        );
     }
 
     #[test]
     fn the_notice_of_a_short_token_comes_late_and_a_token_without_end_overflows_nothing() {
         let now = Instant::now();
         assert_eq!(bearer(now, 20).deadline(), now + Duration::from_secs(18));
-        assert_eq!(bearer(now, 0).on_tick(now), Some(Effect::Close(CloseCode::Expired)));
+        assert_eq!(
+            bearer(now, 0).on_tick(now),
+            Some(Effect::Close(CloseCode::Expired))
+        );
         assert!(bearer(now, u64::MAX).deadline() > now);
     }
 }

@@ -8,8 +8,8 @@ use tidegate_shared::job::{JobDraft, Submitted};
 use tidegate_shared::position::Since;
 use tidegate_shared::topic::Topic;
 
-use crate::identity::Identity;
 use crate::dialect::{Failure, Goodbye, Reply, RequestId};
+use crate::identity::Identity;
 
 #[derive(Debug, PartialEq)]
 pub(crate) enum Effect {

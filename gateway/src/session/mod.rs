@@ -30,8 +30,8 @@ use tidegate_shared::topic::Topic;
 use tokio::time::Instant;
 
 use crate::dialect::{Command, DecodeError, Failure, Reply, Request, RequestId};
-use crate::outbox::Order;
 use crate::identity::Identity;
+use crate::outbox::Order;
 use age::Age;
 use bearer::Bearer;
 use heartbeat::Heartbeat;

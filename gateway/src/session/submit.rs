@@ -1,7 +1,7 @@
 //! Submitting a job, and then following it.
 
 use tidegate_shared::code::ErrorCode;
-use tidegate_shared::job::{JobDraft, JobId, Submitted};
+use tidegate_shared::job::{JobDraft, Submitted};
 use tidegate_shared::name::QueueName;
 use tidegate_shared::position::Since;
 use tidegate_shared::topic::Topic;
@@ -94,12 +94,10 @@ impl Session {
                 .map_err(|error| Failure::new(ErrorCode::Internal, error.to_string()))?,
         };
         let draft = JobDraft {
-            id: JobId::new(&queue),
-            kind: job.kind,
-            data: job.data,
             key: job.key,
             priority: job.priority,
             user: self.user().cloned(),
+            ..JobDraft::new(&queue, job.kind, job.data)
         };
         Ok((draft, job.follow))
     }

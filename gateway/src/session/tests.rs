@@ -281,6 +281,11 @@ fn submitted(id: &JobId) -> Outcome {
         created_at: 1,
         started_at: None,
         finished_at: None,
+        timeout_ms: None,
+        max_attempts: 3,
+        run_at: None,
+        cancelling: false,
+        dead_letter: false,
     };
     Outcome::Submitted {
         result: Ok(Submitted {

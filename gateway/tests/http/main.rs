@@ -17,4 +17,5 @@ mod process;
 mod rubbish;
 mod sessions;
 mod shutdown;
+mod tokens;
 mod wire;

@@ -113,7 +113,9 @@ pub(super) fn read(section: &mut Section<'_, '_, '_>, auth: &mut Auth) {
 fn jwt(section: &mut Section<'_, '_, '_>) -> Jwt {
     let default = Jwt::default();
     let jwt = Jwt {
-        algorithms: section.list("algorithms", algorithm).unwrap_or(default.algorithms),
+        algorithms: section
+            .list("algorithms", algorithm)
+            .unwrap_or(default.algorithms),
         secret: section.text("secret", secret),
         public_key_file: section.text("public_key_file", |text| Ok(PathBuf::from(text))),
         audience: section.text("audience", not_empty),
@@ -151,7 +153,10 @@ fn algorithm(text: &str) -> Result<TokenAlgorithm, Wrong> {
     let found = TokenAlgorithm::ALL.into_iter().find(|(name, _)| *name == text);
     found.map(|(_, one)| one).ok_or_else(|| {
         Wrong::new(
-            format!("{} is not an algorithm of this version", super::mistake::echo(text)),
+            format!(
+                "{} is not an algorithm of this version",
+                super::mistake::echo(text)
+            ),
             "write HS256, HS384, HS512, RS256, ES256 or EdDSA",
         )
     })
@@ -170,7 +175,10 @@ pub(super) fn secret(text: &str) -> Result<Secret, Wrong> {
 
 fn not_empty(text: &str) -> Result<String, Wrong> {
     if text.is_empty() {
-        return Err(Wrong::new("this is empty", "remove the key, and it is not looked at"));
+        return Err(Wrong::new(
+            "this is empty",
+            "remove the key, and it is not looked at",
+        ));
     }
     Ok(text.to_owned())
 }

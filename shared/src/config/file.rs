@@ -7,14 +7,14 @@ use std::time::Duration;
 use toml::de::DeTable;
 
 use super::auth;
+use super::builtin;
 use super::mistake::Wrong;
 use super::quantity;
 use super::reader::Reader;
 use super::section::Section;
 use super::value;
 use super::{
-    Config, Connection, DialectName, Drain, Endpoint, Gateway, Limits, LogFormat, Redis, Telemetry,
-    Worker,
+    Config, Connection, DialectName, Drain, Endpoint, Gateway, Limits, LogFormat, Redis, Telemetry, Worker,
 };
 use crate::namespace::{Access, Namespace, Namespaces, SlowPolicy, TopicKind};
 use crate::topic::Topic;
@@ -295,6 +295,12 @@ fn worker(section: &mut Section<'_, '_, '_>, worker: &mut Worker) {
         &mut worker.admin_listen,
         section.text("admin_listen", value::address),
     );
+    section.table("worker.webhook", |section| {
+        builtin::webhook(section, &mut worker.webhook);
+    });
+    section.each("worker.command", |section| {
+        builtin::command(section, &mut worker.commands);
+    });
 }
 
 fn telemetry(section: &mut Section<'_, '_, '_>, telemetry: &mut Telemetry) {

@@ -76,7 +76,10 @@ impl Config {
     /// What only a gateway needs: an endpoint that nobody could use is a mistake.
     pub fn check_gateway(&self) -> Result<(), ConfigErrors> {
         let has_tokens = self.auth.jwt.is_some();
-        let closed = self.endpoints.iter().filter(|endpoint| !endpoint.anonymous && !has_tokens);
+        let closed = self
+            .endpoints
+            .iter()
+            .filter(|endpoint| !endpoint.anonymous && !has_tokens);
         let mistakes: Vec<Mistake> = closed
             .map(|endpoint| Mistake {
                 place: Place::Whole,
@@ -146,7 +149,10 @@ fn key_missing(config: &Config) -> Option<Mistake> {
     Some(Mistake {
         place: Place::Whole,
         key: format!("auth.jwt.{key}"),
-        what: format!("tokens signed with {} cannot be checked without it", algorithm.name()),
+        what: format!(
+            "tokens signed with {} cannot be checked without it",
+            algorithm.name()
+        ),
         help: match key {
             "secret" => "set it, or TIDEGATE_TOKEN_SECRET in the environment".into(),
             _ => "name a PEM file with the public key".into(),

@@ -5,6 +5,7 @@
 //! feature does not exist stop the start, so each field here is acted upon.
 
 mod auth;
+mod builtin;
 mod file;
 mod load;
 mod mistake;
@@ -28,6 +29,7 @@ use crate::name::QueueName;
 use crate::namespace::Namespaces;
 
 pub use auth::{Auth, Jwt, Secret, TokenAlgorithm};
+pub use builtin::{Command, Pattern, Webhook};
 pub use mistake::{ConfigErrors, Mistake, Place};
 pub use overrides::Overrides;
 
@@ -140,6 +142,9 @@ pub struct Worker {
     /// Directories that `backup` may read from and write to. Empty: none.
     pub backup_roots: Vec<PathBuf>,
     pub admin_listen: SocketAddr,
+    pub webhook: Webhook,
+    /// The programs that `command` may run, each with a name of its own. Empty: none.
+    pub commands: Vec<Command>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -153,6 +158,11 @@ pub struct Telemetry {
 pub enum LogFormat {
     Text,
     Json,
+}
+
+/// A whole number and its unit, as `25s`. Tells what is wrong otherwise.
+pub fn duration(text: &str) -> Result<Duration, String> {
+    quantity::duration(text).map_err(|wrong| format!("{}; {}", wrong.what, wrong.help))
 }
 
 impl Default for Config {
@@ -205,6 +215,8 @@ impl Default for Config {
                 max_stalls: MAX_STALLS_DEFAULT,
                 backup_roots: Vec::new(),
                 admin_listen: any(9091),
+                webhook: Webhook::default(),
+                commands: Vec::new(),
             },
             telemetry: Telemetry {
                 log: "info".into(),

@@ -79,20 +79,6 @@ pub(super) const SECTIONS: &[Section] = &[
         ],
     },
     Section {
-        path: "worker.webhook",
-        repeated: false,
-        keys: &[("secret", Shape::Text), ("allow_private", Shape::Flag)],
-    },
-    Section {
-        path: "worker.command",
-        repeated: true,
-        keys: &[
-            ("name", Shape::Text),
-            ("path", Shape::Text),
-            ("arguments", Shape::List),
-        ],
-    },
-    Section {
         path: "queue",
         repeated: true,
         keys: &[
@@ -123,4 +109,3 @@ pub(super) fn values(path: &str) -> &'static [&'static str] {
         .find(|(key, _)| *key == path)
         .map_or(&[], |(_, values)| values)
 }
-

@@ -1,8 +1,7 @@
 //! A job as the memory backend holds it: its record, who may write it, and where it waits.
 
-use crate::embedded::clock::millis;
 use crate::embedded::topics::Topics;
-use crate::job::{JobError, JobRecord, Priority, RETENTION, Submitted, Token};
+use crate::job::{JobError, JobRecord, Priority, Submitted, Token};
 use crate::json::RawJson;
 use crate::name::IdempotencyKey;
 use crate::position::{Epoch, Position};
@@ -16,20 +15,41 @@ pub(super) struct Job {
     pub(super) data: RawJson,
     pub(super) key: Option<IdempotencyKey>,
     pub(super) priority: Priority,
-    /// Who holds it while it runs; who ended it when it has ended.
-    pub(super) token: Option<Token>,
+    /// What its rank was counted from when it was last queued.
+    pub(super) waiting_since: u64,
+    pub(super) hold: Hold,
     /// While it runs.
     pub(super) lease_until: u64,
+    /// While it runs: no lease is good for longer.
+    pub(super) until: u64,
     pub(super) stalls: u32,
+    /// When it is forgotten, once it has ended.
+    pub(super) forget_at: Option<u64>,
+}
+
+/// Who may write a job, or what the last who might has done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Hold {
+    /// Nobody yet, or the attempt was taken away.
+    Nobody,
+    By(Token),
     /// The last attempt was given back, so the next claim goes on counting from it.
-    pub(super) released: bool,
+    Released,
+    /// The attempt did this, and may say so again.
+    Done(Call, Token),
+}
+
+/// The calls that can be repeated.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Call {
+    Succeed,
+    Fail,
+    Cancel,
 }
 
 impl Job {
     pub(super) fn is_over(&self, now: u64) -> bool {
-        self.record
-            .finished_at
-            .is_some_and(|end| end.saturating_add(millis(RETENTION)) <= now)
+        self.forget_at.is_some_and(|end| end <= now)
     }
 
     /// The answer to a submit that names this job again.

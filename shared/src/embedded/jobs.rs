@@ -1,32 +1,38 @@
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::embedded::clock::millis;
-use crate::embedded::job::{Job, internal, write};
+use crate::embedded::job::{Hold, Job, internal, write};
 use crate::embedded::queue::Queue;
 use crate::embedded::topics::Topics;
 use crate::job::{
-    Beat, CLAIM_LIMIT, Claim, JobDraft, JobError, JobId, JobRecord, JobState, Lease, Progress, RETENTION,
+    CLAIM_LIMIT, Claim, JobDraft, JobError, JobId, JobRecord, JobState, Lease, QueuePolicy, Queues,
     Submitted, Token,
 };
 use crate::json::RawJson;
 use crate::name::QueueName;
 use crate::topic::Topic;
 
-/// Most leases one call takes back.
-const RECLAIM_LIMIT: usize = 256;
-
-/// All jobs and their queues. Each transition is one method; it writes the record to both logs
+/// All jobs and their queues. Each transition is one method, here or in `attempt.rs` and `turns.rs`; it writes the record to both logs
 /// ([`Jobs::commit`]) before it changes anything else, and nothing if that fails.
 #[derive(Debug, Default)]
 pub(super) struct Jobs {
-    by_id: HashMap<JobId, Job>,
-    queues: HashMap<QueueName, Queue>,
-    /// Jobs that have ended, first ended first, with the time to forget them.
-    ended: VecDeque<(u64, JobId)>,
+    pub(super) by_id: HashMap<JobId, Job>,
+    pub(super) queues: HashMap<QueueName, Queue>,
+    /// Jobs that have ended, by the time to forget them.
+    ended: BTreeSet<(u64, JobId)>,
+    policies: Queues,
 }
 
 impl Jobs {
+    pub(super) fn new(policies: Queues) -> Self {
+        Self {
+            policies,
+            ..Self::default()
+        }
+    }
+
     pub(super) fn submit(
         &mut self,
         topics: &mut Topics,
@@ -52,27 +58,41 @@ impl Jobs {
             return Ok(job.repeated(topics));
         }
 
+        let policy = self.policy(&draft.id);
+        let run_at = (!draft.delay.is_zero()).then(|| now.saturating_add(millis(draft.delay).max(1)));
         let record = JobRecord {
             id: draft.id.clone(),
             kind: draft.kind,
             queue: name.clone(),
-            state: JobState::Queued,
+            state: if run_at.is_some() {
+                JobState::Scheduled
+            } else {
+                JobState::Queued
+            },
             attempt: 0,
             percent: None,
             message: None,
             progress: None,
             result: None,
             error: None,
+            timeout_ms: draft.timeout.map(|timeout| millis(timeout).max(1)),
+            max_attempts: draft.max_attempts.unwrap_or(policy.max_attempts).max(1),
             user: draft.user,
             created_at: now,
             started_at: None,
             finished_at: None,
+            run_at,
+            cancelling: false,
+            dead_letter: false,
         };
         let (position, snapshot) = write(topics, &record, now)?;
         topics.hold(&Topic::of_job(&draft.id));
         let queue = self.queues.entry(name).or_default();
         queue.jobs += 1;
-        queue.push(draft.priority, draft.id.clone());
+        match run_at {
+            Some(time) => queue.defer(time, draft.id.clone()),
+            None => queue.push(draft.priority, now, draft.id.clone()),
+        }
         if let Some(key) = &draft.key {
             queue.keys.insert(key.clone(), draft.id.clone());
         }
@@ -82,10 +102,12 @@ impl Jobs {
             data: draft.data,
             key: draft.key,
             priority: draft.priority,
-            token: None,
+            waiting_since: now,
+            hold: Hold::Nobody,
             lease_until: 0,
+            until: u64::MAX,
             stalls: 0,
-            released: false,
+            forget_at: None,
         };
         self.by_id.insert(draft.id, job);
         Ok(Submitted {
@@ -132,9 +154,11 @@ impl Jobs {
                 continue;
             };
             let token = Token::random();
-            job.token = Some(token);
-            job.released = false;
-            job.lease_until = now.saturating_add(millis(lease));
+            job.hold = Hold::By(token);
+            job.until = record
+                .timeout_ms
+                .map_or(u64::MAX, |timeout| now.saturating_add(timeout));
+            job.lease_until = now.saturating_add(millis(lease)).min(job.until);
             queue.hold(job.lease_until, id.clone());
             claims.push(Claim {
                 lease: Lease { job: id, token },
@@ -151,13 +175,14 @@ impl Jobs {
             .by_id
             .get(id)
             .ok_or_else(|| internal("a queued job is gone"))?;
-        let counts = u32::from(!job.released);
+        let counts = u32::from(job.hold != Hold::Released);
         let record = JobRecord {
             state: JobState::Running,
             attempt: job.record.attempt.saturating_add(counts),
             percent: None,
             message: None,
             progress: None,
+            error: None,
             started_at: Some(now),
             ..job.record.clone()
         };
@@ -165,147 +190,13 @@ impl Jobs {
         Ok(record)
     }
 
-    pub(super) fn heartbeat(&mut self, lease: &Lease, time: Duration, now: u64) -> Beat {
-        let Ok(job) = self.held(lease) else {
-            return Beat::Lost;
-        };
-        let (old, name) = (job.lease_until, job.record.queue.clone());
-        let until = now.saturating_add(millis(time));
-        if let Some(queue) = self.queues.get_mut(&name) {
-            queue.let_go(old, &lease.job);
-            queue.hold(until, lease.job.clone());
-        }
-        if let Some(job) = self.by_id.get_mut(&lease.job) {
-            job.lease_until = until;
-        }
-        Beat::Extended
-    }
-
-    pub(super) fn progress(
-        &mut self,
-        topics: &mut Topics,
-        lease: &Lease,
-        progress: Progress,
-        now: u64,
-    ) -> Result<(), JobError> {
-        let mut record = self.held(lease)?.record.clone();
-        record.percent = progress.percent.or(record.percent);
-        record.message = progress.message.or(record.message);
-        record.progress = progress.detail.or(record.progress);
-        self.commit(topics, record, now)
-    }
-
-    pub(super) fn succeed(
-        &mut self,
-        topics: &mut Topics,
-        lease: &Lease,
-        result: RawJson,
-        now: u64,
-    ) -> Result<(), JobError> {
-        if self.was_ended_by(lease, JobState::Succeeded) {
-            return Ok(());
-        }
-        let record = JobRecord {
-            state: JobState::Succeeded,
-            result: Some(result),
-            finished_at: Some(now),
-            ..self.held(lease)?.record.clone()
-        };
-        self.end(topics, record, now)
-    }
-
-    pub(super) fn fail(
-        &mut self,
-        topics: &mut Topics,
-        lease: &Lease,
-        error: &str,
-        now: u64,
-    ) -> Result<(), JobError> {
-        if self.was_ended_by(lease, JobState::Failed) {
-            return Ok(());
-        }
-        let record = JobRecord {
-            state: JobState::Failed,
-            error: Some(error.to_owned()),
-            finished_at: Some(now),
-            ..self.held(lease)?.record.clone()
-        };
-        self.end(topics, record, now)
-    }
-
-    pub(super) fn release(&mut self, topics: &mut Topics, lease: &Lease, now: u64) -> Result<(), JobError> {
-        let record = self.held(lease)?.record.clone();
-        self.requeue(topics, record, now)?;
-        if let Some(job) = self.by_id.get_mut(&lease.job) {
-            job.released = true;
-        }
-        Ok(())
-    }
-
-    pub(super) fn reclaim(
-        &mut self,
-        topics: &mut Topics,
-        name: &QueueName,
-        max_stalls: u32,
-        now: u64,
-    ) -> Result<usize, JobError> {
-        let run_out = self
-            .queues
-            .get(name)
-            .map(|queue| queue.run_out(now, RECLAIM_LIMIT))
-            .unwrap_or_default();
-        // The longest run out comes last, so that it ends up before the others.
-        for id in run_out.iter().rev() {
-            let Some(job) = self.by_id.get(id) else {
-                continue;
-            };
-            let stalls = job.stalls.saturating_add(1);
-            let mut record = job.record.clone();
-            if stalls >= max_stalls {
-                record.state = JobState::Failed;
-                record.error = Some(format!(
-                    "lost its worker {stalls} times, the last in attempt {}",
-                    record.attempt
-                ));
-                record.finished_at = Some(now);
-                self.end(topics, record, now)?;
-            } else {
-                self.requeue(topics, record, now)?;
-            }
-            if let Some(job) = self.by_id.get_mut(id) {
-                job.stalls = stalls;
-                // If this ended the job, no worker did: none may repeat the call that would have.
-                job.token = None;
-            }
-        }
-        Ok(run_out.len())
-    }
-
-    fn requeue(&mut self, topics: &mut Topics, mut record: JobRecord, now: u64) -> Result<(), JobError> {
-        let (id, name) = (record.id.clone(), record.queue.clone());
-        record.state = JobState::Queued;
-        self.commit(topics, record, now)?;
-        if let (Some(job), Some(queue)) = (self.by_id.get_mut(&id), self.queues.get_mut(&name)) {
-            queue.let_go(job.lease_until, &id);
-            queue.put_back(job.priority, id);
-            job.token = None;
-        }
-        Ok(())
-    }
-
-    /// Writes the one terminal entry.
-    fn end(&mut self, topics: &mut Topics, record: JobRecord, now: u64) -> Result<(), JobError> {
-        let (id, name) = (record.id.clone(), record.queue.clone());
-        self.commit(topics, record, now)?;
-        if let (Some(job), Some(queue)) = (self.by_id.get(&id), self.queues.get_mut(&name)) {
-            queue.let_go(job.lease_until, &id);
-        }
-        self.ended.push_back((now.saturating_add(millis(RETENTION)), id));
-        Ok(())
-    }
-
     /// Makes a job's new record the one that counts, in both logs too.
-    fn commit(&mut self, topics: &mut Topics, record: JobRecord, now: u64) -> Result<(), JobError> {
+    pub(super) fn commit(
+        &mut self,
+        topics: &mut Topics,
+        record: JobRecord,
+        now: u64,
+    ) -> Result<(), JobError> {
         let (_, snapshot) = write(topics, &record, now)?;
         if let Some(job) = self.by_id.get_mut(&record.id) {
             job.snapshot = snapshot;
@@ -314,17 +205,42 @@ impl Jobs {
         Ok(())
     }
 
-    fn held(&self, lease: &Lease) -> Result<&Job, JobError> {
-        self.by_id
-            .get(&lease.job)
-            .filter(|job| job.record.state == JobState::Running && job.token == Some(lease.token))
-            .ok_or_else(|| JobError::LeaseLost(lease.job.clone()))
+    /// A job and its queue.
+    pub(super) fn both(&mut self, id: &JobId) -> Option<(&mut Job, &mut Queue)> {
+        let job = self.by_id.get_mut(id)?;
+        let queue = self.queues.get_mut(&job.record.queue)?;
+        Some((job, queue))
     }
 
-    fn was_ended_by(&self, lease: &Lease, state: JobState) -> bool {
-        self.by_id
-            .get(&lease.job)
-            .is_some_and(|job| job.record.state == state && job.token == Some(lease.token))
+    /// Writes the one terminal entry of a job, whatever it was doing.
+    pub(super) fn end(
+        &mut self,
+        topics: &mut Topics,
+        record: JobRecord,
+        hold: Hold,
+        now: u64,
+    ) -> Result<(), JobError> {
+        let id = record.id.clone();
+        let record = JobRecord {
+            finished_at: Some(now),
+            run_at: None,
+            cancelling: false,
+            dead_letter: record.state == JobState::Failed,
+            ..record
+        };
+        self.commit(topics, record, now)?;
+        let forget_at = now.saturating_add(millis(self.policy(&id).retention));
+        if let Some((job, queue)) = self.both(&id) {
+            queue.let_go(job.lease_until, &id);
+            job.hold = hold;
+            job.forget_at = Some(forget_at);
+        }
+        self.ended.insert((forget_at, id));
+        Ok(())
+    }
+
+    pub(super) fn policy(&self, id: &JobId) -> Arc<QueuePolicy> {
+        Arc::clone(self.policies.of(id.queue()))
     }
 
     /// A job that is still known; what should have been forgotten by now is forgotten first.
@@ -355,11 +271,11 @@ impl Jobs {
     /// Forgets up to `limit` jobs that ended long ago.
     pub(super) fn sweep(&mut self, topics: &mut Topics, now: u64, limit: usize) {
         for _ in 0..limit {
-            match self.ended.front() {
+            match self.ended.first() {
                 Some((time, _)) if *time <= now => {}
                 _ => return,
             }
-            if let Some((_, id)) = self.ended.pop_front() {
+            if let Some((_, id)) = self.ended.pop_first() {
                 self.live(topics, &id, now);
             }
         }

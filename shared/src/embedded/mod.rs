@@ -6,6 +6,7 @@
 //! it can add. Where nobody calls, one task does ([`alarm`]), so that keys and sessions end in time.
 
 mod alarm;
+mod attempt;
 mod channel;
 mod clock;
 mod everything;
@@ -20,6 +21,7 @@ mod queue;
 mod rooms;
 mod state;
 mod topics;
+mod turns;
 mod work;
 
 use std::fmt;

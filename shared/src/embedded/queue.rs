@@ -1,15 +1,16 @@
-use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::collections::{BTreeSet, HashMap};
 
-use crate::job::{JobId, Priority};
+use crate::embedded::clock::millis;
+use crate::job::{AGING, JobId, Priority};
 use crate::name::IdempotencyKey;
-
-const PRIORITIES: usize = Priority::HIGHEST as usize + 1;
 
 /// The jobs of one queue by what they wait for. The jobs themselves are elsewhere.
 #[derive(Debug, Default)]
 pub(super) struct Queue {
-    /// Can be claimed, first in the list first; one list for each priority.
-    ready: [VecDeque<JobId>; PRIORITIES],
+    /// Can be claimed, by rank.
+    ready: BTreeSet<(i64, JobId)>,
+    /// Wait for a time, by that.
+    due: BTreeSet<(u64, JobId)>,
     /// Running, by the time their lease runs out.
     leases: BTreeSet<(u64, JobId)>,
     /// The idempotency keys of all its jobs.
@@ -18,28 +19,47 @@ pub(super) struct Queue {
     pub(super) jobs: usize,
 }
 
+/// The lowest is claimed first: the time waited since, less some for each step of priority.
+fn rank(since: u64, priority: Priority) -> i64 {
+    let bonus = i64::try_from(millis(AGING)).unwrap_or_default() * i64::from(priority.get());
+    i64::try_from(since).unwrap_or(i64::MAX) - bonus
+}
+
 impl Queue {
     pub(super) fn has_work(&self) -> bool {
-        self.ready.iter().any(|list| !list.is_empty())
+        !self.ready.is_empty()
     }
 
-    /// Behind its equals.
-    pub(super) fn push(&mut self, priority: Priority, job: JobId) {
-        if let Some(list) = self.ready.get_mut(usize::from(priority.get())) {
-            list.push_back(job);
-        }
+    pub(super) fn push(&mut self, priority: Priority, since: u64, job: JobId) {
+        self.ready.insert((rank(since, priority), job));
     }
 
-    /// Before its equals.
-    pub(super) fn put_back(&mut self, priority: Priority, job: JobId) {
-        if let Some(list) = self.ready.get_mut(usize::from(priority.get())) {
-            list.push_front(job);
-        }
-    }
-
-    /// The job that is next: highest priority, then first in the list.
+    /// The job that is next.
     pub(super) fn pop(&mut self) -> Option<JobId> {
-        self.ready.iter_mut().rev().find_map(VecDeque::pop_front)
+        self.ready.pop_first().map(|(_, job)| job)
+    }
+
+    /// Takes out a job that has waited since a time.
+    pub(super) fn take_out(&mut self, priority: Priority, since: u64, job: &JobId) {
+        self.ready.remove(&(rank(since, priority), job.clone()));
+    }
+
+    pub(super) fn defer(&mut self, until: u64, job: JobId) {
+        self.due.insert((until, job));
+    }
+
+    pub(super) fn undefer(&mut self, until: u64, job: &JobId) {
+        self.due.remove(&(until, job.clone()));
+    }
+
+    /// Up to `limit` jobs whose time has come, the earliest first.
+    pub(super) fn come(&self, now: u64, limit: usize) -> Vec<JobId> {
+        until(&self.due, now, limit)
+    }
+
+    /// When the next job is due.
+    pub(super) fn next_due(&self) -> Option<u64> {
+        self.due.first().map(|(time, _)| *time)
     }
 
     pub(super) fn hold(&mut self, until: u64, job: JobId) {
@@ -52,11 +72,15 @@ impl Queue {
 
     /// Up to `limit` jobs whose lease has run out, longest first.
     pub(super) fn run_out(&self, now: u64, limit: usize) -> Vec<JobId> {
-        self.leases
-            .iter()
-            .take_while(|(until, _)| *until <= now)
-            .take(limit)
-            .map(|(_, job)| job.clone())
-            .collect()
+        until(&self.leases, now, limit)
     }
+}
+
+fn until(times: &BTreeSet<(u64, JobId)>, now: u64, limit: usize) -> Vec<JobId> {
+    times
+        .iter()
+        .take_while(|(time, _)| *time <= now)
+        .take(limit)
+        .map(|(_, job)| job.clone())
+        .collect()
 }

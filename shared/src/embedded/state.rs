@@ -18,8 +18,8 @@ pub(super) struct State {
 impl State {
     pub(super) fn new(namespaces: Namespaces) -> Self {
         Self {
+            jobs: Jobs::new(namespaces.queues().clone()),
             topics: Topics::new(namespaces),
-            jobs: Jobs::default(),
         }
     }
 
@@ -66,7 +66,7 @@ mod tests {
 
     use super::*;
     use crate::broker::{BrokerEvents, KEY_TTL, Lost, TOPIC_TTL};
-    use crate::job::{JobDraft, JobId, Priority, RETENTION};
+    use crate::job::{JobDraft, JobId, QueuePolicy};
     use crate::json::RawJson;
     use crate::name::{IdempotencyKey, JobType, QueueName};
     use crate::namespace::Namespace;
@@ -99,12 +99,12 @@ mod tests {
 
     fn job(key: Option<&str>) -> JobDraft {
         JobDraft {
-            id: JobId::new(&QueueName::parse("q").expect("a queue")),
-            kind: JobType::parse("t").expect("a type"),
-            data: RawJson::null(),
             key: key.map(|key| IdempotencyKey::parse(key).expect("a key")),
-            priority: Priority::default(),
-            user: None,
+            ..JobDraft::new(
+                &QueueName::parse("q").expect("a queue"),
+                JobType::parse("t").expect("a type"),
+                RawJson::null(),
+            )
         }
     }
 
@@ -245,7 +245,7 @@ mod tests {
     #[test]
     fn an_ended_job_is_forgotten_with_its_topic_and_key() {
         let mut state = state();
-        let end = START + ms(RETENTION);
+        let end = START + ms(QueuePolicy::default().retention);
         let id = finish_one(&mut state, job(Some("k")), START);
         state.sweep(end - 1);
         assert!(state.jobs.get(&id, end - 1).is_ok());
@@ -273,7 +273,7 @@ mod tests {
             finish_one(&mut state, job(Some(&format!("k{number}"))), START);
         }
         assert_eq!(state.jobs.known(), (10_000, 1));
-        sweep_all(&mut state, START + ms(RETENTION));
+        sweep_all(&mut state, START + ms(QueuePolicy::default().retention));
         assert_eq!(state.jobs.known(), (0, 0));
         sweep_all(&mut state, START + ms(TOPIC_TTL));
         assert_eq!(state.topics.known(), 0);

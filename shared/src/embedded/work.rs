@@ -7,8 +7,8 @@ use async_trait::async_trait;
 use crate::embedded::Store;
 use crate::embedded::state::State;
 use crate::job::{
-    Beat, Claim, DETAIL_LIMIT, JobDraft, JobError, JobId, JobQueue, JobRecord, Lease, Progress, RESULT_LIMIT,
-    Submitted, TEXT_LIMIT,
+    Beat, Claim, DETAIL_LIMIT, Failure, JobDraft, JobError, JobId, JobQueue, JobRecord, JobState, Lease,
+    Progress, Promoted, RESULT_LIMIT, Submitted, TEXT_LIMIT,
 };
 use crate::json::RawJson;
 use crate::name::{QueueName, WorkerId};
@@ -42,15 +42,27 @@ impl JobQueue for Store {
             loop {
                 // Made before looking, so that it hears what is queued right after the look.
                 let woken = self.work.notified();
-                if self.step(|state, _| state.jobs.has_work(queues)) {
-                    return;
+                let next = self.step(|State { topics, jobs }, now| {
+                    let mut next: Option<Duration> = None;
+                    for queue in queues {
+                        let due = jobs.promote(topics, queue, now)?.next;
+                        next = next.into_iter().chain(due).min();
+                    }
+                    Ok((!jobs.has_work(queues)).then_some(next))
+                });
+                match next {
+                    Err(error) => return Err(error),
+                    Ok(None) => return Ok(()),
+                    Ok(Some(None)) => woken.await,
+                    Ok(Some(Some(next))) => {
+                        // What is due in no whole millisecond may still be due in a part of one.
+                        let _ = tokio::time::timeout(next.max(Duration::from_millis(1)), woken).await;
+                    }
                 }
-                woken.await;
             }
         };
         // Running into the timeout is an answer like any other.
-        let _ = tokio::time::timeout(timeout, work).await;
-        Ok(())
+        tokio::time::timeout(timeout, work).await.unwrap_or(Ok(()))
     }
 
     async fn heartbeat(&self, leases: &[Lease], lease: Duration) -> Result<Vec<Beat>, JobError> {
@@ -75,8 +87,18 @@ impl JobQueue for Store {
         self.step(|State { topics, jobs }, now| jobs.succeed(topics, lease, result, now))
     }
 
-    async fn fail(&self, lease: &Lease, error: &str) -> Result<(), JobError> {
-        self.step(|State { topics, jobs }, now| jobs.fail(topics, lease, cut(error), now))
+    async fn fail(&self, lease: &Lease, mut failure: Failure) -> Result<JobState, JobError> {
+        failure.message.truncate(cut(&failure.message).len());
+        let random = rand::random();
+        let state =
+            self.step(|State { topics, jobs }, now| jobs.fail(topics, lease, failure, random, now))?;
+        // Who waits must learn for how long.
+        self.work.notify_waiters();
+        Ok(state)
+    }
+
+    async fn cancelled(&self, lease: &Lease) -> Result<(), JobError> {
+        self.step(|State { topics, jobs }, now| jobs.cancelled(topics, lease, now))
     }
 
     async fn release(&self, lease: &Lease) -> Result<(), JobError> {
@@ -85,9 +107,22 @@ impl JobQueue for Store {
         Ok(())
     }
 
+    async fn cancel(&self, id: &JobId) -> Result<JobRecord, JobError> {
+        self.step(|State { topics, jobs }, now| jobs.cancel(topics, id, now))
+    }
+
+    async fn promote(&self, queue: &QueueName) -> Result<Promoted, JobError> {
+        let promoted = self.step(|State { topics, jobs }, now| jobs.promote(topics, queue, now))?;
+        if promoted.jobs > 0 {
+            self.work.notify_waiters();
+        }
+        Ok(promoted)
+    }
+
     async fn reclaim(&self, queue: &QueueName, max_stalls: u32) -> Result<usize, JobError> {
+        let random = rand::random();
         let taken_back =
-            self.step(|State { topics, jobs }, now| jobs.reclaim(topics, queue, max_stalls, now))?;
+            self.step(|State { topics, jobs }, now| jobs.reclaim(topics, queue, max_stalls, random, now))?;
         if taken_back > 0 {
             self.work.notify_waiters();
         }

@@ -1,12 +1,20 @@
 //! Jobs: their vocabulary, and the queue they wait in.
 
+mod attempt;
+mod draft;
+mod error;
 mod id;
+mod policy;
 mod queue;
 mod record;
 
+pub use attempt::{Beat, Claim, Failure, Lease, Progress, Token};
+pub use draft::{JobDraft, Submitted};
+pub use error::JobError;
 pub use id::JobId;
+pub use policy::{QueuePolicy, Queues};
 pub use queue::{
-    Beat, CLAIM_LIMIT, Claim, DETAIL_LIMIT, JobDraft, JobError, JobQueue, Lease, MAX_STALLS_DEFAULT,
-    Progress, RESULT_LIMIT, RETENTION, Submitted, TEXT_LIMIT, Token,
+    AGING, CLAIM_LIMIT, DETAIL_LIMIT, JobQueue, MAX_STALLS_DEFAULT, Promoted, RESULT_LIMIT, TEXT_LIMIT,
+    TIMED_OUT,
 };
-pub use record::{JobRecord, JobState, Percent, Priority};
+pub use record::{JobRecord, JobState, MAX_ATTEMPTS_DEFAULT, Percent, Priority};

@@ -130,12 +130,39 @@ pub struct JobRecord {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub progress: Option<RawJson>,
     pub result: Option<RawJson>,
+    /// Why the job, or so far its last attempt, has failed.
     pub error: Option<String>,
+    /// What one attempt may take.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub timeout_ms: Option<u64>,
+    #[serde(default = "max_attempts_default")]
+    pub max_attempts: u32,
     pub user: Option<UserId>,
     pub created_at: u64,
     /// Of the current or last attempt.
     pub started_at: Option<u64>,
     pub finished_at: Option<u64>,
+    /// When it is due, while it is scheduled or retrying.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub run_at: Option<u64>,
+    /// Somebody wants it to end, and its worker has not done so yet.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub cancelling: bool,
+    /// It has failed, and can be tried again by hand.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub dead_letter: bool,
+}
+
+/// How often a job is tried unless it or its queue says otherwise.
+pub const MAX_ATTEMPTS_DEFAULT: u32 = 3;
+
+fn max_attempts_default() -> u32 {
+    MAX_ATTEMPTS_DEFAULT
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "as serde wants it")]
+fn is_false(value: &bool) -> bool {
+    !value
 }
 
 impl JobRecord {

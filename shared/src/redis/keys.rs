@@ -2,7 +2,7 @@
 //! hash tag, and so live in one slot of a Cluster. Names can't contain braces, so no name can leave its
 //! tag or run into another key.
 
-use crate::job::{JobId, Priority};
+use crate::job::JobId;
 use crate::name::{IdempotencyKey, QueueName};
 use crate::topic::{Reserved, Topic};
 
@@ -86,19 +86,17 @@ impl QueueKeys {
         format!("{}job:", self.base)
     }
 
-    /// Record, log and channel of a job, then log, meta and channel of its queue: the first six keys
-    /// of every script that changes one job.
-    pub(super) fn of_job(&self, id: &JobId) -> Vec<String> {
-        let record = format!("{}job:{id}", self.base);
-        let mut keys = vec![format!("{record}:log"), format!("{record}:ch")];
-        keys.insert(0, record);
-        keys.extend(self.all());
-        keys
-    }
-
-    /// Log, meta and channel of `jobs:{queue}`.
-    pub(super) fn all(&self) -> [String; 3] {
-        ["log", "meta", "ch"].map(|part| format!("{}all:{part}", self.base))
+    /// The first keys of every script that changes jobs: prefix of the records, log, meta and channel of
+    /// `jobs:{queue}`, then leases, ready and due jobs, and the wake list. A script is given as many as
+    /// it uses; the keys of jobs it builds from the first.
+    pub(super) fn first(&self, count: usize) -> Vec<String> {
+        [
+            "job:", "all:log", "all:meta", "all:ch", "lease", "ready", "due", "wake",
+        ]
+        .iter()
+        .take(count)
+        .map(|part| format!("{}{part}", self.base))
+        .collect()
     }
 
     pub(super) fn leases(&self) -> String {
@@ -107,19 +105,6 @@ impl QueueKeys {
 
     pub(super) fn wake(&self) -> String {
         format!("{}wake", self.base)
-    }
-
-    /// What a ready list's key is without the priority.
-    pub(super) fn ready(&self) -> String {
-        format!("{}ready:", self.base)
-    }
-
-    /// Of all priorities, the highest first.
-    pub(super) fn ready_lists(&self) -> Vec<String> {
-        (0..=Priority::HIGHEST)
-            .rev()
-            .map(|priority| format!("{}{priority}", self.ready()))
-            .collect()
     }
 
     pub(super) fn idempotency(&self, key: &IdempotencyKey) -> String {
@@ -236,16 +221,13 @@ mod tests {
         let keys = Keys::new("tg");
         let base = format!("tg:{{q:mud:0}}:job:{id}");
         assert_eq!(
-            keys.of_job(&id).of_job(&id),
+            keys.of_job(&id).first(usize::MAX),
             [
-                base.clone(),
-                format!("{base}:log"),
-                format!("{base}:ch"),
-                "tg:{q:mud:0}:all:log".into(),
-                "tg:{q:mud:0}:all:meta".into(),
-                "tg:{q:mud:0}:all:ch".into(),
+                "job:", "all:log", "all:meta", "all:ch", "lease", "ready", "due", "wake"
             ]
+            .map(|part| format!("tg:{{q:mud:0}}:{part}"))
         );
+        assert_eq!(keys.of_job(&id).records() + id.as_str(), base);
         let of_topic = keys.topic(&Topic::of_job(&id));
         assert_eq!(
             (of_topic.log(), of_topic.record),
@@ -255,7 +237,6 @@ mod tests {
             keys.topic(&Topic::of_queue(&queue)).channel(),
             "tg:{q:mud:0}:all:ch"
         );
-        assert_eq!(keys.queue(&queue).ready(), "tg:{q:mud:0}:ready:");
     }
 
     #[test]

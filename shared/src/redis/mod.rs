@@ -25,6 +25,7 @@ mod queue;
 mod reports;
 mod routes;
 mod scripts;
+mod spelling;
 mod states;
 mod subscriber;
 mod unit;

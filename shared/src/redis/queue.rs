@@ -8,23 +8,25 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use fred::types::Value;
-use sha2::{Digest, Sha256};
 
 use super::broker::{log_arguments, milliseconds, text};
 use super::commands::{CallError, Commands};
 use super::keys::Keys;
 use super::page;
 use super::scripts::Script;
-use super::wake::Wakers;
+use super::spelling::{
+    check_size, count, failing, fingerprint, head, held, job_id, json, record, shorten, tag, tags, tail,
+};
+use super::wake::{Outlook, Wakers};
 use crate::broker::From;
 use crate::job::{
-    Beat, CLAIM_LIMIT, Claim, DETAIL_LIMIT, JobDraft, JobError, JobId, JobQueue, JobRecord, Lease, Progress,
-    RESULT_LIMIT, RETENTION, Submitted, TEXT_LIMIT, Token,
+    Beat, CLAIM_LIMIT, Claim, DETAIL_LIMIT, Failure, JobDraft, JobError, JobId, JobQueue, JobRecord,
+    JobState, Lease, Progress, Promoted, QueuePolicy, RESULT_LIMIT, Submitted, TIMED_OUT, Token,
 };
 use crate::json::RawJson;
 use crate::name::{QueueName, WorkerId};
-use crate::namespace::{Namespace, Namespaces};
-use crate::position::{Epoch, Tag};
+use crate::namespace::Namespaces;
+use crate::position::Epoch;
 use crate::publication::Snapshot;
 use crate::topic::Topic;
 
@@ -36,8 +38,6 @@ pub(super) struct RedisQueue {
     wakers: Arc<Wakers>,
     keys: Keys,
     namespaces: Namespaces,
-    /// How long an ended job is kept.
-    retention: Duration,
     _closer: super::Closer,
 }
 
@@ -54,47 +54,70 @@ impl RedisQueue {
             wakers,
             keys,
             namespaces,
-            retention: RETENTION,
             _closer: closer,
         }
     }
 
-    fn namespace(&self, queue: &QueueName) -> &Namespace {
-        self.namespaces.of(&Topic::of_queue(queue))
-    }
-
-    /// A script that changes the job of a lease: further keys and arguments come after the common ones.
+    /// A script that changes one job, with as many of the queue's keys as it needs. `further` come after
+    /// the arguments that all have.
     async fn write(
         &self,
         script: Script,
-        lease: &Lease,
-        further_keys: impl IntoIterator<Item = String>,
+        (job, keys): (&JobId, usize),
         further: impl IntoIterator<Item = Value>,
-    ) -> Result<(), JobError> {
-        let slot = self.keys.of_job(&lease.job);
-        let mut keys = slot.of_job(&lease.job);
-        keys.extend(further_keys);
-        let mut arguments = log_arguments(self.namespaces.of(&Topic::of_job(&lease.job)));
-        arguments.extend([text(Tag::random().as_str()), text(&lease.token.to_string())]);
+    ) -> Result<Value, JobError> {
+        let slot = self.keys.of_job(job);
+        let mut arguments = log_arguments(self.namespaces.of(&Topic::of_job(job)));
         arguments.extend(further);
-        let answer = self.commands.run(script, &slot.tag, keys, arguments).await?;
-        match answer.as_i64() {
-            Some(1) => Ok(()),
-            Some(0) => Err(JobError::LeaseLost(lease.job.clone())),
-            _ => Err(CallError::unexpected("neither yes nor no").into()),
-        }
+        Ok(self
+            .commands
+            .run(script, &slot.tag, slot.first(keys), arguments)
+            .await?)
     }
 
-    async fn finish(&self, lease: &Lease, state: &str, field: &str, value: RawJson) -> Result<(), JobError> {
-        let leases = self.keys.of_job(&lease.job).leases();
+    fn policy(&self, job: &JobId) -> &QueuePolicy {
+        self.namespaces.queues().of(job.queue())
+    }
+
+    async fn finish(&self, lease: &Lease, call: &str, result: Value) -> Result<(), JobError> {
         let further = [
+            milliseconds(self.policy(&lease.job).retention),
+            text(&lease.token.to_string()),
             text(lease.job.as_str()),
-            text(state),
-            text(field),
-            Value::Bytes(value.as_bytes().clone()),
-            milliseconds(self.retention),
+            tag(),
+            text(call),
+            result,
         ];
-        self.write(Script::Finish, lease, [leases], further).await
+        held(
+            &self.write(Script::Finish, (&lease.job, 5), further).await?,
+            lease,
+        )
+    }
+
+    /// Promotes what is due.
+    async fn look(&self, queue: &QueueName) -> Result<Outlook, CallError> {
+        let slot = self.keys.queue(queue);
+        let mut arguments = self.queue_arguments(queue);
+        arguments.extend([count(BATCH), text(&tags(BATCH))]);
+        let answer = self
+            .commands
+            .run(Script::Promote, &slot.tag, slot.first(8), arguments)
+            .await?;
+        let parts: Vec<Option<i64>> = answer.into_array().iter().map(Value::as_i64).collect();
+        let [Some(jobs), Some(next), Some(ready)] = parts[..] else {
+            return Err(CallError::unexpected("promoted jobs of another shape"));
+        };
+        Ok(Outlook {
+            promoted: Promoted {
+                jobs: usize::try_from(jobs).unwrap_or_default(),
+                next: u64::try_from(next).ok().map(Duration::from_millis),
+            },
+            has_work: ready > 0,
+        })
+    }
+
+    fn queue_arguments(&self, queue: &QueueName) -> Vec<Value> {
+        log_arguments(self.namespaces.of(&Topic::of_queue(queue)))
     }
 
     /// The job that a submit turned out to be about.
@@ -129,23 +152,23 @@ impl RedisQueue {
 
     async fn submit_once(&self, draft: &JobDraft) -> Result<Option<Submitted>, JobError> {
         let slot = self.keys.of_job(&draft.id);
-        let mut keys = slot.of_job(&draft.id);
-        keys.push(format!("{}{}", slot.ready(), draft.priority.get()));
-        keys.push(slot.wake());
+        let mut keys = slot.first(8);
         keys.extend(draft.key.as_ref().map(|key| slot.idempotency(key)));
         let topic = Topic::of_job(&draft.id);
         let mut arguments = log_arguments(self.namespaces.of(&topic));
         arguments.extend([
-            text(Tag::random().as_str()),
+            tag(),
             text(draft.id.as_str()),
             text(&head(draft)?),
-            text(&format!(
-                ",\"user\":{},\"created_at\":",
-                json(&draft.user)?.as_str()
-            )),
+            text(&tail(draft, self.policy(&draft.id))?),
             Value::Bytes(draft.data.as_bytes().clone()),
             Value::Integer(draft.priority.get().into()),
             text(&fingerprint(draft)),
+            if draft.delay.is_zero() {
+                text("")
+            } else {
+                milliseconds(draft.delay)
+            },
         ]);
         let answer = self
             .commands
@@ -202,16 +225,15 @@ impl JobQueue for RedisQueue {
         lease: Duration,
     ) -> Result<Vec<Claim>, JobError> {
         let limit = limit.min(CLAIM_LIMIT);
+        if limit == 0 {
+            return Ok(Vec::new());
+        }
         let slot = self.keys.queue(queue);
-        let mut keys = vec![slot.records()];
-        keys.extend(slot.all());
-        keys.extend([slot.leases(), slot.wake()]);
-        keys.extend(slot.ready_lists());
         let tokens: Vec<Token> = (0..limit).map(|_| Token::random()).collect();
-        let mut arguments = log_arguments(self.namespace(queue));
+        let mut arguments = self.queue_arguments(queue);
         arguments.extend([
             milliseconds(lease),
-            Value::Integer(i64::try_from(limit).unwrap_or_default()),
+            count(limit),
             text(&tokens.iter().fold(String::new(), |mut all, token| {
                 let _ = write!(all, "{token}");
                 all
@@ -220,7 +242,7 @@ impl JobQueue for RedisQueue {
         ]);
         let answer = self
             .commands
-            .run(Script::Claim, &slot.tag, keys, arguments)
+            .run(Script::Claim, &slot.tag, slot.first(8), arguments)
             .await?;
         let mut parts = answer.into_array().into_iter();
         let mut claims = Vec::with_capacity(parts.len() / 3);
@@ -239,7 +261,8 @@ impl JobQueue for RedisQueue {
     }
 
     async fn wait(&self, queues: &[QueueName], timeout: Duration) -> Result<(), JobError> {
-        Ok(self.wakers.wait(queues, timeout).await?)
+        let look = async |queue: QueueName| self.look(&queue).await;
+        Ok(self.wakers.wait(queues, timeout, look).await?)
     }
 
     async fn heartbeat(&self, leases: &[Lease], lease: Duration) -> Result<Vec<Beat>, JobError> {
@@ -263,10 +286,12 @@ impl JobQueue for RedisQueue {
                 .commands
                 .run(Script::Heartbeat, &slot.tag, keys, arguments)
                 .await?;
-            for (&index, renewed) in chunk.iter().zip(answer.into_array()) {
-                if renewed.as_i64() == Some(1) {
-                    beats[index] = Beat::Extended;
-                }
+            for (&index, answer) in chunk.iter().zip(answer.into_array()) {
+                beats[index] = match answer.as_i64() {
+                    Some(1) => Beat::Extended,
+                    Some(2) => Beat::Cancel,
+                    _ => Beat::Lost,
+                };
             }
         }
         Ok(beats)
@@ -284,105 +309,99 @@ impl JobQueue for RedisQueue {
             Value::Bytes(value.map(|value| value.as_bytes().clone()).unwrap_or_default())
         };
         let further = [
+            tag(),
+            text(&lease.token.to_string()),
+            text(lease.job.as_str()),
             optional(percent.as_ref()),
             optional(message.as_ref()),
             optional(detail),
         ];
-        self.write(Script::Progress, lease, [], further).await
+        held(
+            &self.write(Script::Progress, (&lease.job, 4), further).await?,
+            lease,
+        )
     }
 
     async fn succeed(&self, lease: &Lease, result: RawJson) -> Result<(), JobError> {
         check_size("result", Some(&result), RESULT_LIMIT)?;
-        self.finish(lease, "succeeded", "result", result).await
+        self.finish(lease, "succeed", Value::Bytes(result.as_bytes().clone()))
+            .await
     }
 
-    async fn fail(&self, lease: &Lease, error: &str) -> Result<(), JobError> {
-        self.finish(lease, "failed", "error", json(shorten(error))?).await
+    async fn fail(&self, lease: &Lease, failure: Failure) -> Result<JobState, JobError> {
+        let mut further = failing(self.policy(&lease.job)).to_vec();
+        further.extend([
+            text(&lease.token.to_string()),
+            text(lease.job.as_str()),
+            tag(),
+            Value::Integer((!failure.fatal).into()),
+            Value::Bytes(json(shorten(&failure.message))?.as_bytes().clone()),
+        ]);
+        let answer = self.write(Script::Fail, (&lease.job, 8), further).await?;
+        match answer.as_str().as_deref() {
+            Some("retrying") => Ok(JobState::Retrying),
+            Some("failed") => Ok(JobState::Failed),
+            Some("cancelled") => Ok(JobState::Cancelled),
+            None => Err(JobError::LeaseLost(lease.job.clone())),
+            Some(_) => Err(CallError::unexpected("a state that no failure leads to").into()),
+        }
+    }
+
+    async fn cancelled(&self, lease: &Lease) -> Result<(), JobError> {
+        self.finish(lease, "cancel", text("")).await
     }
 
     async fn release(&self, lease: &Lease) -> Result<(), JobError> {
-        let slot = self.keys.of_job(&lease.job);
-        let keys = [slot.leases(), slot.wake(), slot.ready()];
-        self.write(Script::Release, lease, keys, [text(lease.job.as_str())])
-            .await
+        let further = [
+            milliseconds(self.policy(&lease.job).retention),
+            text(&lease.token.to_string()),
+            text(lease.job.as_str()),
+            tag(),
+        ];
+        held(
+            &self.write(Script::Release, (&lease.job, 8), further).await?,
+            lease,
+        )
+    }
+
+    async fn cancel(&self, id: &JobId) -> Result<JobRecord, JobError> {
+        let policy = self.policy(id);
+        let further = [
+            milliseconds(policy.retention),
+            text(id.as_str()),
+            tag(),
+            milliseconds(policy.cancel_grace),
+        ];
+        let answer = self.write(Script::Cancel, (id, 8), further).await?;
+        match answer.into_bytes() {
+            Some(json) => Ok(record(&json)?),
+            None => Err(JobError::NotFound(id.clone())),
+        }
+    }
+
+    async fn promote(&self, queue: &QueueName) -> Result<Promoted, JobError> {
+        Ok(self.look(queue).await?.promoted)
     }
 
     async fn reclaim(&self, queue: &QueueName, max_stalls: u32) -> Result<usize, JobError> {
         let slot = self.keys.queue(queue);
-        let mut keys = vec![slot.records()];
-        keys.extend(slot.all());
-        keys.extend([slot.leases(), slot.wake(), slot.ready()]);
-        let error = format!("the worker was lost {max_stalls} times while it ran this job");
-        let mut arguments = log_arguments(self.namespace(queue));
+        let stalled = format!("the worker was lost {max_stalls} times while it ran this job");
+        let mut arguments = self.queue_arguments(queue);
+        arguments.extend(failing(self.namespaces.queues().of(queue.as_str())));
         arguments.extend([
             Value::Integer(max_stalls.into()),
-            Value::Bytes(json(&error)?.as_bytes().clone()),
-            milliseconds(self.retention),
+            Value::Bytes(json(&stalled)?.as_bytes().clone()),
+            Value::Bytes(json(TIMED_OUT)?.as_bytes().clone()),
             text(&tags(BATCH)),
-            Value::Integer(i64::try_from(BATCH).unwrap_or_default()),
+            count(BATCH),
         ]);
         let answer = self
             .commands
-            .run(Script::Reclaim, &slot.tag, keys, arguments)
+            .run(Script::Reclaim, &slot.tag, slot.first(8), arguments)
             .await?;
         answer
             .as_i64()
             .and_then(|count| usize::try_from(count).ok())
             .ok_or_else(|| CallError::unexpected("no count").into())
     }
-}
-
-/// The record's JSON up to its state.
-fn head(draft: &JobDraft) -> Result<String, CallError> {
-    Ok(format!(
-        "{{\"id\":{},\"type\":{},\"queue\":{},\"state\":\"",
-        json(&draft.id)?.as_str(),
-        json(&draft.kind)?.as_str(),
-        json(draft.id.queue())?.as_str(),
-    ))
-}
-
-/// Tells another payload under the same idempotency key.
-fn fingerprint(draft: &JobDraft) -> String {
-    let mut digest = Sha256::new();
-    digest.update(draft.kind.as_str());
-    digest.update([0]);
-    digest.update(draft.data.as_bytes());
-    format!("{:x}", digest.finalize())
-}
-
-/// Random tags, one after the other.
-fn tags(count: usize) -> String {
-    (0..count).fold(String::with_capacity(6 * count), |mut all, _| {
-        all.push_str(Tag::random().as_str());
-        all
-    })
-}
-
-fn json<T: serde::Serialize + ?Sized>(value: &T) -> Result<RawJson, CallError> {
-    RawJson::of(value).map_err(|_| CallError::unexpected("a value that can't be written as JSON"))
-}
-
-fn record(json: &[u8]) -> Result<JobRecord, CallError> {
-    serde_json::from_slice(json).map_err(|_| CallError::unexpected("a job's record that can't be read"))
-}
-
-fn job_id(text: &str) -> Result<JobId, CallError> {
-    JobId::parse(text).map_err(|_| CallError::unexpected("a job id that can't be read"))
-}
-
-fn check_size(what: &'static str, value: Option<&RawJson>, limit: usize) -> Result<(), JobError> {
-    match value.map(RawJson::size) {
-        Some(size) if size > limit => Err(JobError::TooLarge { what, size, limit }),
-        _ => Ok(()),
-    }
-}
-
-/// Cuts a text for people off at the limit, between characters.
-fn shorten(text: &str) -> &str {
-    let mut end = text.len().min(TEXT_LIMIT);
-    while !text.is_char_boundary(end) {
-        end -= 1;
-    }
-    &text[..end]
 }

@@ -41,13 +41,16 @@ scripts! {
     Present = "present", ["topic"];
     Register = "register", ["topic"];
     Registered = "registered", ["topic"];
-    Submit = "submit", ["topic", "record", "job", "wake"];
+    Submit = "submit", ["topic", "record", "job", "ready"];
     Claim = "claim", ["topic", "record", "job"];
     Heartbeat = "heartbeat", ["topic"];
     Progress = "progress", ["topic", "record", "job"];
-    Finish = "finish", ["topic", "record", "job", "expire"];
-    Release = "release", ["topic", "record", "job", "wake"];
-    Reclaim = "reclaim", ["topic", "record", "job", "wake", "expire"];
+    Finish = "finish", ["topic", "record", "job", "ending"];
+    Fail = "fail", ["topic", "record", "job", "ready", "ending", "failing"];
+    Release = "release", ["topic", "record", "job", "ready", "ending"];
+    Cancel = "cancel", ["topic", "record", "job", "ending"];
+    Promote = "promote", ["topic", "record", "job", "ready"];
+    Reclaim = "reclaim", ["topic", "record", "job", "ready", "ending", "failing"];
     Get = "get", ["record"];
 }
 

@@ -7,16 +7,18 @@ use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use fred::clients::Client;
-use fred::interfaces::{KeysInterface, ListInterface};
+use fred::interfaces::ListInterface;
 use fred::types::Value;
 use parking_lot::Mutex;
 use tokio::sync::{Notify, mpsc};
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::address::Address;
 use super::commands::{CallError, Commands};
 use super::keys::Keys;
 use super::unit::{Pace, Unit};
+use crate::job::Promoted;
 use crate::name::QueueName;
 
 /// How long Redis blocks, in seconds; a connection that says nothing for a second longer is lost. Below
@@ -25,6 +27,17 @@ const BLOCK: f64 = 3.0;
 const DEADLINE: Duration = Duration::from_secs(4);
 /// A queue that nobody waited for in this time gives its connection back.
 const IDLE: Duration = Duration::from_secs(60);
+
+/// Redis counts whole milliseconds, so what is due in none may still be due in a part of one.
+const SHORTEST: Duration = Duration::from_millis(1);
+
+/// What a look at a queue tells.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Outlook {
+    pub(super) promoted: Promoted,
+    /// Jobs can be claimed.
+    pub(super) has_work: bool,
+}
 
 #[derive(Debug)]
 pub(super) struct Wakers {
@@ -79,39 +92,51 @@ impl Wakers {
         })
     }
 
-    /// Resolves when one of the queues may have work, or after `timeout`.
-    pub(super) async fn wait(
+    /// Resolves when one of the queues may have work, or after `timeout`. `look` promotes what is due in
+    /// a queue.
+    pub(super) async fn wait<F>(
         self: &Arc<Self>,
         queues: &[QueueName],
         timeout: Duration,
-    ) -> Result<(), CallError> {
+        look: impl Fn(QueueName) -> F,
+    ) -> Result<(), CallError>
+    where
+        F: Future<Output = Result<Outlook, CallError>>,
+    {
         let unit = self.commands.unit()?;
-        for queue in queues {
-            if self.has_work(queue).await? {
-                return Ok(());
+        let ends = Instant::now() + timeout;
+        loop {
+            let mut due: Option<Instant> = None;
+            for queue in queues {
+                // Tokens alone would not do: one may be lost with the worker that got it.
+                let outlook = look(queue.clone()).await?;
+                if outlook.has_work {
+                    return Ok(());
+                }
+                let next = outlook
+                    .promoted
+                    .next
+                    .map(|next| Instant::now() + next.max(SHORTEST));
+                due = due.into_iter().chain(next).min();
+            }
+            let (sender, mut receiver) = mpsc::channel(1);
+            for queue in queues {
+                self.register(queue, sender.clone());
+            }
+            drop(sender);
+            tokio::select! {
+                Some(token) = receiver.recv() => {
+                    token.used();
+                    return Ok(());
+                }
+                () = tokio::time::sleep_until(due.map_or(ends, |due| due.min(ends))) => {
+                    if due.is_none_or(|due| ends <= due) {
+                        return Ok(());
+                    }
+                }
+                () = unit.lost().cancelled() => return Err(CallError::Unavailable(self.commands.link.why_not())),
             }
         }
-        let (sender, mut receiver) = mpsc::channel(1);
-        for queue in queues {
-            self.register(queue, sender.clone());
-        }
-        drop(sender);
-        tokio::select! {
-            Some(token) = receiver.recv() => {
-                token.used();
-                Ok(())
-            }
-            () = tokio::time::sleep(timeout) => Ok(()),
-            () = unit.lost().cancelled() => Err(CallError::Unavailable(self.commands.link.why_not())),
-        }
-    }
-
-    /// Whether jobs are waiting. Tokens alone would not do: one may be lost with the worker that got it.
-    async fn has_work(&self, queue: &QueueName) -> Result<bool, CallError> {
-        let keys = self.keys.queue(queue);
-        let ready = keys.ready_lists();
-        let call = async move |client: &Client| client.exists::<i64, _>(ready).await;
-        Ok(self.commands.call("exists", &keys.tag, call).await? > 0)
     }
 
     fn register(self: &Arc<Self>, queue: &QueueName, sender: mpsc::Sender<Token>) {

@@ -3,6 +3,7 @@
 
 use std::io;
 use std::net::TcpListener;
+use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -23,6 +24,8 @@ pub struct RedisServer {
     port: u16,
     arguments: Vec<String>,
     directory: TempDir,
+    /// A configuration file in the directory, which the server may rewrite.
+    file: Option<PathBuf>,
     /// Absent while killed, or not started yet.
     child: Option<Child>,
 }
@@ -53,8 +56,32 @@ impl RedisServer {
             port: free_port()?,
             arguments: arguments.iter().map(|&one| one.to_owned()).collect(),
             directory: tempfile::tempdir()?,
+            file: None,
             child: None,
         })
+    }
+
+    /// As [`absent`](Self::absent), with a port for a Cluster's bus.
+    pub(super) fn absent_in_cluster(arguments: &[&str]) -> io::Result<Self> {
+        let bus = free_port()?.to_string();
+        let arguments = [&["--cluster-enabled", "yes", "--cluster-port", &bus], arguments].concat();
+        Self::absent(&arguments)
+    }
+
+    /// Starts a Sentinel that watches nothing yet.
+    pub(super) async fn start_sentinel() -> io::Result<Self> {
+        let deadline = Instant::now() + START_DEADLINE;
+        loop {
+            let mut server = Self::absent(&["--sentinel"])?;
+            let file = server.directory.path().join("sentinel.conf");
+            std::fs::write(&file, "")?;
+            server.file = Some(file);
+            match server.restart().await {
+                Err(error) if error.kind() == io::ErrorKind::AddrInUse && Instant::now() < deadline => {}
+                Err(error) => return Err(error),
+                Ok(()) => return Ok(server),
+            }
+        }
     }
 
     pub fn port(&self) -> u16 {
@@ -135,6 +162,7 @@ impl RedisServer {
 
     fn spawn(&self) -> io::Result<Child> {
         Command::new("redis-server")
+            .args(&self.file)
             .args(["--port", &self.port.to_string()])
             .args(["--bind", "127.0.0.1", "--save", "", "--appendonly", "no"])
             .args(["--loglevel", "warning", "--dir"])

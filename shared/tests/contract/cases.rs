@@ -205,6 +205,32 @@ macro_rules! contract {
                     a_job_that_is_queued_again_ends_a_wait,
                     many_waiters_leave_no_job_lying,
                 }
+                delaying {
+                    a_delayed_job_is_scheduled_and_not_claimed,
+                    a_delayed_job_is_queued_once_when_it_is_due,
+                    a_job_that_was_delayed_comes_after_those_queued_before,
+                    a_wait_ends_when_a_delayed_job_is_due,
+                    promoting_is_done_in_portions,
+                    many_that_promote_at_once_do_it_once,
+                }
+                retrying {
+                    a_failed_attempt_waits_for_the_next,
+                    a_job_that_used_up_its_attempts_is_a_dead_letter,
+                    a_fatal_failure_is_not_tried_again,
+                    a_repeated_failure_is_answered_as_the_first_time,
+                    the_pause_is_a_part_of_a_step_that_doubles,
+                    an_attempt_that_takes_too_long_has_failed,
+                    a_lost_worker_is_no_timeout,
+                }
+                cancelling {
+                    a_waiting_job_is_cancelled_at_once,
+                    a_job_between_two_attempts_is_cancelled_at_once,
+                    the_worker_of_a_running_job_is_told_and_ends_it,
+                    asking_again_to_cancel_changes_nothing,
+                    a_job_whose_worker_does_not_listen_is_cancelled_after_the_grace,
+                    a_job_to_be_cancelled_is_not_run_again,
+                    cancelling_lengthens_no_lease,
+                }
                 interleaving {
                     whatever_two_workers_do_the_log_tells_one_life,
                 }

@@ -18,6 +18,8 @@ use std::time::Duration;
 
 pub(crate) use ear::Ear;
 use tidegate_shared::backend::Backend;
+use tidegate_shared::job::{QueuePolicy, Queues};
+use tidegate_shared::name::QueueName;
 use tidegate_shared::namespace::{Namespace, Namespaces, TopicKind};
 
 /// A backend with data of its own. Dropping it ends it.
@@ -103,6 +105,21 @@ pub(crate) fn namespaces() -> Namespaces {
             }),
         ],
     )
+    .with_queues(queues())
+}
+
+/// The queue whose jobs are tried again within 2 ms, and have 20 ms to end when cancelled.
+pub(crate) const QUICK: &str = "quick";
+
+fn queues() -> Queues {
+    let quick = QueuePolicy {
+        retry_base: Duration::from_millis(1),
+        retry_limit: Duration::from_millis(2),
+        cancel_grace: Duration::from_millis(20),
+        ..QueuePolicy::default()
+    };
+    let name = QueueName::parse(QUICK).expect("valid");
+    Queues::new(QueuePolicy::default(), [(name, quick)])
 }
 
 fn seen(namespace: &mut Namespace) {

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use tidegate_shared::broker::From;
-use tidegate_shared::job::{JobDraft, JobId, Priority};
+use tidegate_shared::job::{Failure, JobDraft};
 use tidegate_shared::json::RawJson;
 use tidegate_shared::name::{IdempotencyKey, JobType, NodeId, QueueName, WorkerId};
 use tidegate_shared::nodes::NodeInfo;
@@ -16,12 +16,8 @@ use crate::contract::state::{remove, set, set_for};
 
 pub(super) fn job(queue: &QueueName, key: Option<&str>) -> JobDraft {
     JobDraft {
-        id: JobId::new(queue),
-        kind: JobType::parse("test").expect("valid"),
-        data: RawJson::null(),
         key: key.map(|key| IdempotencyKey::parse(key).expect("valid")),
-        priority: Priority::default(),
-        user: None,
+        ..JobDraft::new(queue, JobType::parse("test").expect("valid"), RawJson::null())
     }
 }
 
@@ -92,7 +88,12 @@ async fn an_ended_job_leaves_nothing_that_does_not_end() {
         );
         match end {
             0 => node.jobs.succeed(lease, RawJson::null()).await.expect("ended"),
-            1 => node.jobs.fail(lease, "no").await.expect("ended"),
+            1 => node
+                .jobs
+                .fail(lease, Failure::fatal("no"))
+                .await
+                .map(|_| ())
+                .expect("ended"),
             _ => {
                 crate::contract::eventually("taken back", async || {
                     (node.jobs.reclaim(&queue, 1).await == Ok(1)).then_some(())

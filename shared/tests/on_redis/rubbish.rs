@@ -123,7 +123,16 @@ async fn a_job_that_is_rubbish_is_an_error_and_not_claimed() {
     raw(&server, &["HSET", &key, "head", "rubbish"]).await;
     raw(
         &server,
-        &["RPUSH", "tg:{q:q:0}:ready:5", "rubbish", id.as_str(), "\u{1f980}"],
+        &[
+            "ZADD",
+            "tg:{q:q:0}:ready",
+            "1",
+            "rubbish",
+            "2",
+            id.as_str(),
+            "3",
+            "\u{1f980}",
+        ],
     )
     .await;
     let claims = node.jobs.claim(&queue, &worker, 10, super::PATIENCE).await;

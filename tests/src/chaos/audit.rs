@@ -3,39 +3,10 @@
 
 use std::collections::HashSet;
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 
+use super::told::{Told, apply, is_over};
 use super::truth::{Place, Truth};
-
-/// What a subscriber was told about a topic.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Told {
-    /// `subscribed`. `recovered` is there if a position was sent.
-    Subscribed {
-        epoch: String,
-        offset: u64,
-        tag: String,
-        recovered: Option<bool>,
-        over: bool,
-    },
-    /// `message` or `job`.
-    Entry {
-        offset: u64,
-        tag: String,
-        data: Value,
-    },
-    Lagged {
-        from: u64,
-        to: u64,
-    },
-    Reset {
-        epoch: String,
-        offset: u64,
-        tag: String,
-        reason: String,
-        over: bool,
-    },
-}
 
 /// Where a subscriber stands. The tag is not known after `lagged`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -56,7 +27,25 @@ pub struct Audit {
     seen: HashSet<String>,
     /// A job's terminal entry was seen: nothing may follow.
     over: bool,
+    /// Of a state topic: the snapshot, and what has changed since.
+    map: Option<Map<String, Value>>,
+    /// Whether publications may be left out for newer ones, and how many were that no gap has shown yet.
+    coalesces: bool,
+    skipped: u64,
+    /// Nothing was left out since the last snapshot: the map is that of the position.
+    exact: bool,
+    /// Where the last event with an id has taken a follower of an event stream.
+    cursor: Option<Position>,
     pub counts: Counts,
+}
+
+/// What the namespace of a topic promises.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Promise {
+    /// A state topic.
+    pub maps: bool,
+    /// `slow = "latest"`.
+    pub coalesces: bool,
 }
 
 #[derive(Debug, Default, Clone)]
@@ -66,16 +55,12 @@ pub struct Counts {
     pub unrecovered: u64,
     pub lagged: u64,
     pub lagged_offsets: u64,
+    pub skipped: u64,
     pub resets: u64,
 }
 
-/// The snapshot or the record of a job that has ended.
-pub fn is_over(job: &Value) -> bool {
-    matches!(job["state"].as_str(), Some("succeeded" | "failed" | "cancelled"))
-}
-
 impl Audit {
-    pub fn new(who: &str, topic: &str) -> Self {
+    pub fn new(who: &str, topic: &str, promise: Promise) -> Self {
         Self {
             who: who.to_owned(),
             topic: topic.to_owned(),
@@ -83,6 +68,11 @@ impl Audit {
             leads_to: None,
             seen: HashSet::new(),
             over: false,
+            map: promise.maps.then(Map::new),
+            coalesces: promise.coalesces,
+            skipped: 0,
+            exact: true,
+            cursor: None,
             counts: Counts::default(),
         }
     }
@@ -95,10 +85,14 @@ impl Audit {
         self.over
     }
 
-    /// The job's topic is known to be lost: whatever there will be, is new.
-    pub fn forget(&mut self) {
-        self.position = None;
-        self.begin_anew(false);
+    pub fn map(&self) -> Option<&Map<String, Value>> {
+        self.map.as_ref()
+    }
+
+    /// A follower of an event stream comes back: it names the last id that it was given.
+    pub fn rewind(&mut self) {
+        self.position = self.cursor.clone();
+        self.leads_to = None;
     }
 
     pub fn hear(&mut self, told: &Told, truth: &mut Truth) -> Result<(), String> {
@@ -108,17 +102,25 @@ impl Audit {
                 offset,
                 tag,
                 recovered,
-                over,
-            } => self.subscribed(epoch, *offset, tag, *recovered, *over),
-            Told::Entry { offset, tag, data } => self.entry(*offset, tag, data, truth),
+                snapshot,
+            } => self.subscribed(epoch, *offset, tag, *recovered, snapshot, truth),
+            Told::Entry {
+                offset,
+                tag,
+                data,
+                skipped,
+            } => self.entry(*offset, tag, data, *skipped, truth),
             Told::Lagged { from, to } => self.lagged(*from, *to),
             Told::Reset {
                 epoch,
                 offset,
                 tag,
                 reason,
-                over,
-            } => self.reset(epoch, *offset, tag, reason, *over),
+                snapshot,
+            } => {
+                self.reset(epoch, reason)?;
+                self.stand(epoch, *offset, tag, snapshot, truth)
+            }
         }
     }
 
@@ -128,13 +130,14 @@ impl Audit {
         offset: u64,
         tag: &str,
         recovered: Option<bool>,
-        over: bool,
+        snapshot: &Value,
+        truth: &mut Truth,
     ) -> Result<(), String> {
         match (&self.position, recovered) {
-            (None, None) => self.stand(epoch, offset, tag, over),
+            (None, None) => self.stand(epoch, offset, tag, snapshot, truth)?,
             (Some(_), Some(false)) => {
                 self.counts.unrecovered += 1;
-                self.stand(epoch, offset, tag, over);
+                self.stand(epoch, offset, tag, snapshot, truth)?;
             }
             (Some(held), Some(true)) => {
                 self.counts.recovered += 1;
@@ -150,6 +153,7 @@ impl Audit {
                 if offset == held.offset && held.tag.as_deref().is_some_and(|held| held != tag) {
                     return Err(format!("recovered: true at offset {offset} with another tag"));
                 }
+                self.skipped = 0;
                 self.leads_to = Some((offset, tag.to_owned()));
                 if offset == held.offset {
                     self.arrived(offset, tag)?;
@@ -162,7 +166,14 @@ impl Audit {
         Ok(())
     }
 
-    fn entry(&mut self, offset: u64, tag: &str, data: &Value, truth: &mut Truth) -> Result<(), String> {
+    fn entry(
+        &mut self,
+        offset: u64,
+        tag: &str,
+        data: &Value,
+        skipped: u64,
+        truth: &mut Truth,
+    ) -> Result<(), String> {
         let Some(held) = &mut self.position else {
             return Err(format!("offset {offset} before any position"));
         };
@@ -173,13 +184,23 @@ impl Audit {
                 held.offset
             ));
         }
-        if offset != held.offset + 1 {
+        if skipped > 0 && !self.coalesces {
+            return Err(format!(
+                "{skipped} skipped before offset {offset}, on a topic that skips none"
+            ));
+        }
+        self.skipped += skipped;
+        self.counts.skipped += skipped;
+        let missing = offset - held.offset - 1;
+        if missing > self.skipped {
             return Err(format!(
                 "offset {offset} after {}: {} missing without a word",
                 held.offset,
-                offset - held.offset - 1
+                missing - self.skipped
             ));
         }
+        self.skipped -= missing;
+        self.exact &= skipped == 0;
         if self.over {
             return Err(format!("offset {offset} after the terminal entry"));
         }
@@ -189,11 +210,18 @@ impl Audit {
             offset,
             tag: tag.to_owned(),
         };
-        let previous = held.tag.replace(tag.to_owned());
+        let previous = held.tag.replace(tag.to_owned()).filter(|_| missing == 0);
         held.offset = offset;
+        self.cursor = Some(held.clone());
         truth.carries(&place, data, &self.who)?;
         if let Some(previous) = previous {
             truth.follows(&place, &previous, &self.who)?;
+        }
+        if let Some(map) = &mut self.map {
+            apply(data, map);
+            if self.exact {
+                truth.maps(&place, map, &self.who)?;
+            }
         }
         if is_over(data) {
             self.over = true;
@@ -220,6 +248,11 @@ impl Audit {
         let Some(held) = &mut self.position else {
             return Err("lagged before any position".to_owned());
         };
+        if self.map.is_some() {
+            return Err(format!(
+                "lagged {from} to {to} on a state topic, whose map says nothing of it"
+            ));
+        }
         if from != held.offset + 1 || to < from {
             return Err(format!("lagged {from} to {to} after offset {}", held.offset));
         }
@@ -233,7 +266,7 @@ impl Audit {
         Ok(())
     }
 
-    fn reset(&mut self, epoch: &str, offset: u64, tag: &str, reason: &str, over: bool) -> Result<(), String> {
+    fn reset(&mut self, epoch: &str, reason: &str) -> Result<(), String> {
         let Some(held) = &self.position else {
             return Err("reset before any position".to_owned());
         };
@@ -244,23 +277,43 @@ impl Audit {
             ));
         }
         self.counts.resets += 1;
-        self.stand(epoch, offset, tag, over);
         Ok(())
     }
 
-    fn stand(&mut self, epoch: &str, offset: u64, tag: &str, over: bool) {
+    /// A new beginning.
+    fn stand(
+        &mut self,
+        epoch: &str,
+        offset: u64,
+        tag: &str,
+        snapshot: &Value,
+        truth: &mut Truth,
+    ) -> Result<(), String> {
         self.position = Some(Position {
             epoch: epoch.to_owned(),
             offset,
             tag: Some(tag.to_owned()),
         });
-        self.begin_anew(over);
-    }
-
-    fn begin_anew(&mut self, over: bool) {
+        self.cursor.clone_from(&self.position);
         self.leads_to = None;
         self.seen.clear();
-        self.over = over;
+        self.skipped = 0;
+        self.exact = true;
+        self.over = is_over(snapshot);
+        if let Some(map) = &mut self.map {
+            let Some(snapshot) = snapshot.as_object() else {
+                return Err(format!("no map at offset {offset}, but {snapshot}"));
+            };
+            map.clone_from(snapshot);
+            let place = Place {
+                topic: self.topic.clone(),
+                epoch: epoch.to_owned(),
+                offset,
+                tag: tag.to_owned(),
+            };
+            truth.maps(&place, map, &self.who)?;
+        }
+        Ok(())
     }
 }
 

@@ -6,9 +6,11 @@ use std::fmt::Write as _;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 
-use super::audit::{Audit, Counts, Position, Told};
+use super::audit::{Audit, Counts, Position};
+use super::told::Told;
+use super::topics;
 use super::truth::{Place, Truth};
 
 /// Events of one subscriber that are shown with a violation.
@@ -95,6 +97,18 @@ impl Book {
         view.is_some_and(|view| view.audit.is_over())
     }
 
+    /// The map that a subscriber has of a state topic.
+    pub fn map(&self, who: &str, topic: &str) -> Option<Map<String, Value>> {
+        let pages = self.pages();
+        let view = pages.views.get(&(who.to_owned(), topic.to_owned()))?;
+        view.audit.map().cloned()
+    }
+
+    /// A follower of an event stream comes back with the last id that it was given.
+    pub fn rewind(&self, who: &str, topic: &str) {
+        view(&mut self.pages().views, who, topic).audit.rewind();
+    }
+
     pub fn told(&self, who: &str, topic: &str, told: &Told) {
         let at = self.started.elapsed();
         let mut pages = self.pages();
@@ -134,6 +148,38 @@ impl Book {
         let mut pages = self.pages();
         if let Err(wrong) = pages.truth.carries(place, data, who) {
             pages.violation(at, who, &place.topic, &wrong);
+        }
+    }
+
+    /// A publisher that had asked at that time was told that its publication is there.
+    pub fn acknowledged(&self, place: &Place, data: &Value, who: &str, asked: Instant) {
+        self.carries(place, data, who);
+        self.count("publications acknowledged", 1);
+        self.pages().truth.acknowledged(place, asked);
+    }
+
+    /// Everybody has come to this place: what was acknowledged must lead there.
+    pub fn settle(&self, at: &Place) {
+        let now = self.started.elapsed();
+        let mut pages = self.pages();
+        let Pages {
+            truth,
+            losing,
+            losses,
+            ..
+        } = &mut *pages;
+        let settled = truth.settle(at, |when| *losing || losses.iter().any(|loss| *loss >= when));
+        for (what, count) in [
+            ("acknowledged and in the common history", settled.there),
+            ("acknowledged and lost with Redis' data", settled.excused),
+            ("acknowledged and trimmed unseen", settled.unknown),
+        ] {
+            *pages.counters.entry(what).or_default() += count;
+        }
+        for place in settled.vanished {
+            let wrong =
+                format!("{place:?} was acknowledged, Redis lost nothing, and {at:?} does not follow it");
+            pages.violation(now, "a publisher", &at.topic, &wrong);
         }
     }
 
@@ -217,7 +263,7 @@ fn view<'a>(views: &'a mut HashMap<Key, View>, who: &str, topic: &str) -> &'a mu
     views
         .entry((who.to_owned(), topic.to_owned()))
         .or_insert_with(|| View {
-            audit: Audit::new(who, topic),
+            audit: Audit::new(who, topic, topics::promise(topic)),
             last: VecDeque::new(),
             broken: false,
         })
@@ -263,6 +309,7 @@ impl Counts {
         self.unrecovered += other.unrecovered;
         self.lagged += other.lagged;
         self.lagged_offsets += other.lagged_offsets;
+        self.skipped += other.skipped;
         self.resets += other.resets;
     }
 }

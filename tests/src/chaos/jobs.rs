@@ -9,7 +9,7 @@ use tokio::task::JoinSet;
 use tokio::time::sleep;
 
 use super::publisher::Api;
-use super::subscriber::Subscriber;
+use super::subscriber::{Subscriber, Way};
 
 /// Followed at the same time.
 const MOST: usize = 6;
@@ -45,6 +45,11 @@ pub async fn run(template: Subscriber, worlds: PathBuf) {
                     name: name.clone(),
                     seed: template.seed + number,
                     topics: vec![topic.clone()],
+                    way: if number % 3 == 0 {
+                        Way::EventStream
+                    } else {
+                        Way::Socket
+                    },
                     restless: true,
                     // They are ended by their jobs.
                     stop: tokio_util::sync::CancellationToken::new(),

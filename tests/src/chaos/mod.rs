@@ -8,17 +8,28 @@
 pub mod audit;
 pub mod book;
 pub mod jobs;
+pub mod latency;
+pub mod logs;
 pub mod nodes;
 pub mod outage;
 pub mod pair;
 pub mod plan;
 pub mod proxy;
 pub mod publisher;
+pub mod reader;
 pub mod report;
 pub mod resume;
+pub mod servers;
+pub mod slots;
+pub mod stalled;
+pub mod stream;
 pub mod subscriber;
+pub mod told;
+pub mod topics;
 pub mod truth;
+pub mod watched;
 
+use std::fmt::Write as _;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -29,36 +40,28 @@ use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
 use book::Book;
+use logs::Logs;
 use nodes::{Doors, Nodes};
 use pair::Pair;
-use plan::Planner;
+use plan::{Mode, Planner};
 use publisher::{Api, Publisher};
 use report::Report;
-use subscriber::Subscriber;
+use servers::Servers;
+use slots::Slots;
+use subscriber::{Subscriber, Way};
+use truth::Place;
+use watched::Watched;
 
 /// How long a subscriber may be silent after service is back.
 pub const SILENCE: Duration = Duration::from_secs(45);
 const GATEWAYS: usize = 3;
-const NAMESPACES: &str = "[limits]
-ping = \"3s\"
-pong_timeout = \"3s\"
-
-[[namespace]]
-name = \"plain\"
-log_size = 100
-
-[[namespace]]
-name = \"tiny\"
-log_size = 3
-
-[[namespace]]
-name = \"long\"
-log_size = 2000
-";
+/// Between two looks at a subscriber.
+const LOOK: Duration = Duration::from_millis(50);
 
 #[derive(Debug, Clone, Copy)]
 pub struct Options {
     pub seed: u64,
+    pub redis: Mode,
     /// No round begins after this.
     pub length: Duration,
     pub subscribers: u64,
@@ -67,19 +70,27 @@ pub struct Options {
 
 /// Runs it. Violations are in the report; an error is a process that died, or a run that could not go on.
 pub async fn run(options: Options) -> Result<Report> {
-    let topics: Vec<String> = ["plain:0", "plain:1", "plain:2", "tiny:0", "tiny:1", "long:0"]
-        .map(str::to_owned)
-        .to_vec();
     let book = Arc::new(Book::default());
-    let mut pair = Pair::start(&topics, book.clone()).await?;
-    let mut nodes = Nodes::start(GATEWAYS, &pair.url(), NAMESPACES, book.clone()).await?;
+    let logs = Logs {
+        topics: topics::all(),
+        book: book.clone(),
+    };
+    match options.redis {
+        Mode::Single => run_on(options, &mut Pair::start(logs).await?, book).await,
+        Mode::Sentinel => run_on(options, &mut Watched::start(logs).await?, book).await,
+        Mode::Cluster => run_on(options, &mut Slots::start(logs).await?, book).await,
+    }
+}
+
+async fn run_on(options: Options, servers: &mut impl Servers, book: Arc<Book>) -> Result<Report> {
+    let mut nodes = Nodes::start(GATEWAYS, &servers.url(), topics::SETTINGS, book.clone()).await?;
     let run = Run {
         options,
-        topics,
+        topics: topics::all(),
         doors: nodes.doors(),
         book,
     };
-    let outcome = run.rounds(&mut pair, &mut nodes).await;
+    let outcome = run.rounds(servers, &mut nodes).await;
     outcome.with_context(|| format!("seed {}\n{}", options.seed, nodes.logs()))
 }
 
@@ -91,9 +102,9 @@ struct Run {
 }
 
 impl Run {
-    async fn rounds(&self, pair: &mut Pair, nodes: &mut Nodes) -> Result<Report> {
+    async fn rounds(&self, servers: &mut impl Servers, nodes: &mut Nodes) -> Result<Report> {
         let started = Instant::now();
-        let mut planner = Planner::new(self.options.seed, GATEWAYS);
+        let mut planner = Planner::new(self.options.seed, self.options.redis, GATEWAYS);
         let leave = CancellationToken::new();
         let (mut subscribers, followed) = self.subscribers(&leave);
         let mut rounds = 0;
@@ -102,15 +113,15 @@ impl Run {
             let stop = CancellationToken::new();
             let mut working = self.working(&stop, rounds, nodes);
             let plan = planner.plan();
-            let (one, other) = tokio::join!(pair.run(&plan.redis), nodes.run(&plan.nodes));
+            let (one, other) = tokio::join!(servers.run(&plan.redis, &self.book), nodes.run(&plan.nodes));
             one?;
             other?;
             let back = Instant::now();
             self.book.remark("calm");
             stop.cancel();
-            self.calm(&followed, back).await?;
+            self.calm(servers, &followed, back).await?;
             self.jobs_end(&mut working, back).await;
-            pair.look().await?;
+            servers.look().await?;
             nodes.ensure_sound()?;
         }
         leave.cancel();
@@ -132,12 +143,17 @@ impl Run {
             let first = usize::try_from(number).unwrap_or_default();
             let count = 1 + first % 3;
             let topics: Vec<String> = (0..count)
-                .map(|step| self.topics[(first + step * 2) % self.topics.len()].clone())
+                .map(|step| self.topics[(first + step * 5) % self.topics.len()].clone())
                 .collect();
             let name = format!("subscriber-{number}");
             followed.extend(topics.iter().map(|topic| (name.clone(), topic.clone())));
             let subscriber = self.subscriber(name, number, topics, number % 2 == 1, leave.clone());
-            tasks.spawn(subscriber.run());
+            let way = if number % 5 > 2 {
+                Way::EventStream
+            } else {
+                Way::Socket
+            };
+            tasks.spawn(Subscriber { way, ..subscriber }.run());
         }
         (tasks, followed)
     }
@@ -154,6 +170,7 @@ impl Run {
             name,
             seed: self.options.seed.wrapping_mul(1_000).wrapping_add(number),
             topics,
+            way: Way::Socket,
             restless,
             doors: self.doors.clone(),
             book: self.book.clone(),
@@ -186,40 +203,89 @@ impl Run {
         tasks
     }
 
-    /// Publishes a last word on every topic, and waits until every subscriber has it.
-    async fn calm(&self, followed: &[(String, String)], back: Instant) -> Result<()> {
+    /// Publishes a last word on every topic, and waits until every subscriber has it, and the map that
+    /// Redis has.
+    async fn calm(&self, servers: &impl Servers, followed: &[(String, String)], back: Instant) -> Result<()> {
         let api = Api::new(&self.doors)?;
         // What was on its way when the publishers stopped gets its place before the last word.
         sleep(Duration::from_secs(2)).await;
+        // So that it knows every tag of what is settled below.
+        servers.look().await?;
         for topic in &self.topics {
-            let body = json!({ "topic": topic, "data": "calm" });
-            let answer = api.insist("/api/publish", &body).await?;
-            let (Some(epoch), Some(offset)) = (answer["epoch"].as_str(), answer["offset"].as_u64()) else {
-                anyhow::bail!("no position in {answer}");
+            let maps = topics::promise(topic).maps;
+            if maps {
+                self.ended(servers, topic, back).await?;
+            }
+            let (path, body) = if maps {
+                let value = json!(self.options.seed);
+                (
+                    "/api/set",
+                    json!({ "topic": topic, "key": "calm", "value": value }),
+                )
+            } else {
+                ("/api/publish", json!({ "topic": topic, "data": "calm" }))
             };
+            let answer = api.insist(path, &body).await?;
+            let last =
+                publisher::place(topic, &answer).with_context(|| format!("no position in {answer}"))?;
             for (who, _) in followed.iter().filter(|(_, followed)| followed == topic) {
-                let level = async {
-                    loop {
-                        let held = self.book.position(who, topic);
-                        if held.is_some_and(|held| held.epoch == epoch && held.offset >= offset) {
-                            break;
-                        }
-                        sleep(Duration::from_millis(50)).await;
-                    }
-                };
-                let left = (back + SILENCE).saturating_duration_since(Instant::now());
                 if self.book.is_broken(who, topic) {
                     continue;
                 }
-                if tokio::time::timeout(left, level).await.is_err() {
-                    let held = self.book.position(who, topic);
-                    let text =
-                        format!("silent for {SILENCE:?} before {epoch} {offset}; it stands at {held:?}");
-                    self.book.wrong(who, topic, &text);
+                let left = (back + SILENCE).saturating_duration_since(Instant::now());
+                let level = self.level(servers, who, &last, maps);
+                match tokio::time::timeout(left, level).await {
+                    Ok(level) => level?,
+                    Err(_) => self.behind(servers, who, &last, maps).await?,
                 }
                 self.book.silence(back.elapsed());
             }
+            servers.look().await?;
+            self.book.settle(&last);
         }
+        Ok(())
+    }
+
+    /// Waits until no key of a map is still to end.
+    async fn ended(&self, servers: &impl Servers, topic: &str, back: Instant) -> Result<()> {
+        let ended = async {
+            while servers.map(topic).await?.is_none() {
+                sleep(LOOK).await;
+            }
+            anyhow::Ok(())
+        };
+        let left = (back + SILENCE).saturating_duration_since(Instant::now());
+        if let Ok(ended) = tokio::time::timeout(left, ended).await {
+            return ended;
+        }
+        self.book
+            .wrong("Redis", topic, "keys whose time is over are still there");
+        Ok(())
+    }
+
+    /// Resolves when a subscriber has come to a place, and has Redis' map.
+    async fn level(&self, servers: &impl Servers, who: &str, last: &Place, maps: bool) -> Result<()> {
+        loop {
+            let held = self.book.position(who, &last.topic);
+            let is_there = held.is_some_and(|held| held.epoch == last.epoch && held.offset >= last.offset);
+            if is_there && (!maps || servers.map(&last.topic).await? == self.book.map(who, &last.topic)) {
+                return Ok(());
+            }
+            sleep(LOOK).await;
+        }
+    }
+
+    async fn behind(&self, servers: &impl Servers, who: &str, last: &Place, maps: bool) -> Result<()> {
+        let topic = &last.topic;
+        let mut text = format!(
+            "silent for {SILENCE:?} before {last:?}; it stands at {:?}",
+            self.book.position(who, topic)
+        );
+        if maps {
+            let (redis, own) = (servers.map(topic).await?, self.book.map(who, topic));
+            let _ = write!(text, "\n  Redis has the map {redis:?}\n  and it has {own:?}");
+        }
+        self.book.wrong(who, topic, &text);
         Ok(())
     }
 

@@ -20,6 +20,8 @@ use crate::stack::API_KEY;
 use crate::{admin, ports, wait};
 
 const START: Duration = Duration::from_secs(30);
+/// For a drain, which its settings end sooner, on a busy machine.
+const DRAINED: Duration = Duration::from_secs(60);
 
 /// Ports to connect to: the gateways', and nginx before them.
 #[derive(Debug, Clone)]
@@ -136,6 +138,13 @@ impl Nodes {
                     sleep(Duration::from_millis(length)).await;
                     process.resume()?;
                 }
+                NodeFault::Drain { gateway, away } => {
+                    self.save_metrics(gateway).await;
+                    self.gateways[gateway].process.signal("TERM")?;
+                    let status = self.gateways[gateway].process.wait(DRAINED).await?;
+                    ensure!(status.success(), "a drained gateway ended with {status}");
+                    self.start_again(gateway, away).await?;
+                }
                 NodeFault::KillWorker { away } => {
                     self.worker.kill();
                     sleep(Duration::from_millis(away)).await;
@@ -150,6 +159,10 @@ impl Nodes {
     async fn kill(&mut self, index: usize, away: u64) -> Result<()> {
         self.save_metrics(index).await;
         self.kill_at_once(index);
+        self.start_again(index, away).await
+    }
+
+    async fn start_again(&mut self, index: usize, away: u64) -> Result<()> {
         sleep(Duration::from_millis(away)).await;
         let (port, admin) = (self.gateways[index].port, self.gateways[index].admin);
         self.gateways[index].process = gateway(&self.folder, index, port, admin)?;
@@ -158,6 +171,11 @@ impl Nodes {
 
     pub fn kill_at_once(&mut self, index: usize) {
         self.gateways[index].process.kill();
+    }
+
+    /// The process id of a gateway.
+    pub fn pid(&self, index: usize) -> u32 {
+        self.gateways[index].process.pid()
     }
 
     /// Clients of a gateway.

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, ensure};
 use serde_json::json;
 use tidegate_shared::testing::RedisServer;
+use tokio::task::JoinSet;
 use tokio::time::sleep;
 
 use super::book::Book;
@@ -15,6 +16,7 @@ use crate::client::Client;
 use crate::follower::Follower;
 use crate::{stack, wait};
 
+const LAST: &str = "the last";
 /// Within this a publish is to fail.
 const SECOND: Duration = Duration::from_secs(1);
 /// Within this everybody is to have everything once Redis is back.
@@ -54,9 +56,15 @@ async fn endure(
         .iter()
         .map(|port| format!("ws://127.0.0.1:{port}/ws"))
         .collect();
-    let mut followers = Vec::new();
+    // They read all the time, as clients do: who answers no ping is sent away.
+    let mut followers = JoinSet::new();
     for url in urls.iter().cycle().take(6) {
-        followers.push(Follower::start(url, "news").await?);
+        let mut follower = Follower::start(url, "news").await?;
+        followers.spawn(async move {
+            let entry = follower.until(|entry| entry["data"] == LAST).await?;
+            ensure!(follower.reconnects == 0, "a connection did not stay");
+            Ok(entry)
+        });
     }
     let mut client = Client::connect(&urls[0]).await?;
     for number in 0..5 {
@@ -101,13 +109,15 @@ async fn endure(
         Ok((reply["type"] == "published").then_some(()))
     })
     .await?;
-    let last = client.publish("news", json!("the last")).await?;
-    for follower in &mut followers {
-        let level = follower.until(|entry| entry["offset"] == last["offset"]);
-        let entry = wait::within(BACK, "a subscriber to be level", level).await?;
-        ensure!(entry["data"] == "the last", "{entry}");
-        ensure!(follower.reconnects == 0, "a connection did not stay");
-    }
+    let last = client.publish("news", json!(LAST)).await?;
+    let all = async {
+        while let Some(entry) = followers.join_next().await {
+            let entry = entry??;
+            ensure!(entry["offset"] == last["offset"], "{entry}, and {last}");
+        }
+        Ok(())
+    };
+    wait::within(BACK, "all subscribers to be level", all).await?;
     Ok(Figures {
         slowest_refusal,
         level_after: back.elapsed(),

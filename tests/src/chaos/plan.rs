@@ -13,6 +13,8 @@ pub enum NodeFault {
     Kill { gateway: usize, away: u64 },
     /// SIGSTOP, and SIGCONT after a while.
     Stop { gateway: usize, length: u64 },
+    /// SIGTERM: it sends its clients away and ends; started again after a while.
+    Drain { gateway: usize, away: u64 },
     /// The worker is killed and started again.
     KillWorker { away: u64 },
 }
@@ -59,6 +61,13 @@ pub enum RedisFault {
         lost: u64,
         length: u64,
     },
+    /// The Sentinels are asked to make the replica the master, though nothing is wrong.
+    Handover,
+    /// A slot of the Cluster moves to another master with its keys, half of them there for so long.
+    Migrate {
+        which: usize,
+        length: u64,
+    },
 }
 
 impl NodeFault {
@@ -66,6 +75,7 @@ impl NodeFault {
         match self {
             Self::Kill { .. } => "gateway killed",
             Self::Stop { .. } => "gateway stopped",
+            Self::Drain { .. } => "gateway drained",
             Self::KillWorker { .. } => "worker killed",
         }
     }
@@ -86,13 +96,15 @@ impl RedisFault {
             Self::Refuse { .. } => "proxy refused",
             Self::Failover { .. } => "failover with loss",
             Self::Split { .. } => "split brain",
+            Self::Handover => "failover on request",
+            Self::Migrate { .. } => "slot moved",
         }
     }
 
     pub fn loses_data(self) -> bool {
         matches!(
             self,
-            Self::RestartEmpty { .. } | Self::Failover { .. } | Self::Split { .. }
+            Self::RestartEmpty { .. } | Self::Failover { .. } | Self::Split { .. } | Self::Handover
         )
     }
 
@@ -102,7 +114,9 @@ impl RedisFault {
             Self::Pause { length }
             | Self::Stall { length }
             | Self::Deafen { length }
+            | Self::Migrate { length, .. }
             | Self::Refuse { length } => length,
+            Self::Handover => 1_000,
             Self::RestartEmpty { away } | Self::RestartKept { away } => away + 300,
             Self::Failover { lost } => lost + 300,
             Self::Split { lost, length } => lost + length + 300,
@@ -124,22 +138,110 @@ pub struct Plan {
     pub redis: Vec<Step<RedisFault>>,
 }
 
-/// Draws the kinds of faults one after the other like cards, so that all of them come soon.
+/// What Redis is in a run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mode {
+    /// One server behind the proxy, with a replica that can take its place.
+    Single,
+    /// A master and a replica under a Sentinel.
+    Sentinel,
+    /// Three masters.
+    Cluster,
+}
+
+/// Numbers for whatever a fault needs.
+#[derive(Debug, Clone, Copy)]
+struct Dice {
+    length: u64,
+    away: u64,
+    lost: u64,
+    /// Too short for anybody to take somebody else's place.
+    moment: u64,
+    which: usize,
+}
+
+type Card = fn(Dice) -> RedisFault;
+
+/// Kinds of faults by which Redis loses nothing, and by which it does.
+struct Deck {
+    harmless: &'static [Card],
+    lossy: &'static [Card],
+}
+
+const SINGLE: Deck = Deck {
+    harmless: &[
+        |_| RedisFault::KillPubsub,
+        |_| RedisFault::KillNormal,
+        |dice| RedisFault::Pause { length: dice.length },
+        |dice| RedisFault::RestartKept { away: dice.away },
+        |dice| RedisFault::Stall { length: dice.length },
+        |dice| RedisFault::Deafen { length: dice.length },
+        |dice| RedisFault::Refuse { length: dice.away },
+        |_| RedisFault::HalfClose,
+        |_| RedisFault::Cut,
+    ],
+    lossy: &[
+        |dice| RedisFault::RestartEmpty { away: dice.away },
+        |dice| RedisFault::Failover { lost: dice.lost },
+        |dice| RedisFault::Split {
+            lost: dice.lost,
+            length: dice.away,
+        },
+    ],
+};
+
+const SENTINEL: Deck = Deck {
+    harmless: &[
+        |_| RedisFault::KillPubsub,
+        |_| RedisFault::KillNormal,
+        |dice| RedisFault::Pause { length: dice.moment },
+    ],
+    lossy: &[
+        |_| RedisFault::Handover,
+        |dice| RedisFault::Failover { lost: dice.lost },
+        |dice| RedisFault::Split {
+            lost: dice.lost,
+            length: dice.away,
+        },
+    ],
+};
+
+const CLUSTER: Deck = Deck {
+    harmless: &[
+        |_| RedisFault::KillPubsub,
+        |_| RedisFault::KillNormal,
+        |dice| RedisFault::Pause { length: dice.length },
+        |dice| RedisFault::Migrate {
+            which: dice.which,
+            length: dice.away,
+        },
+        |dice| RedisFault::Migrate {
+            which: dice.which,
+            length: 0,
+        },
+    ],
+    lossy: &[|dice| RedisFault::RestartEmpty { away: dice.away }],
+};
+
+/// Draws the kinds of faults one after the other like cards, so that all of them come soon. In every
+/// second round Redis loses nothing, so that nothing that was acknowledged may be missing.
 #[derive(Debug)]
 pub struct Planner {
     random: SmallRng,
-    cards: Vec<usize>,
+    mode: Mode,
+    cards: Vec<Card>,
     gateways: usize,
+    rounds: u32,
 }
 
-const CARDS: usize = 12;
-
 impl Planner {
-    pub fn new(seed: u64, gateways: usize) -> Self {
+    pub fn new(seed: u64, mode: Mode, gateways: usize) -> Self {
         Self {
             random: SmallRng::seed_from_u64(seed),
+            mode,
             cards: Vec::new(),
             gateways,
+            rounds: 0,
         }
     }
 
@@ -152,10 +254,16 @@ impl Planner {
             let fault = self.node_fault();
             at += pause
                 + match fault {
-                    NodeFault::Kill { away, .. } | NodeFault::KillWorker { away } => away,
+                    NodeFault::Kill { away, .. }
+                    | NodeFault::Drain { away, .. }
+                    | NodeFault::KillWorker { away } => away,
                     NodeFault::Stop { length, .. } => length,
                 };
             nodes.push(Step { pause, fault });
+        }
+        self.rounds += 1;
+        if self.rounds.is_multiple_of(2) {
+            self.shuffle();
         }
         let mut redis = Vec::new();
         let mut at = 0;
@@ -170,7 +278,7 @@ impl Planner {
 
     fn node_fault(&mut self) -> NodeFault {
         let gateway = self.random.random_range(0..self.gateways);
-        match self.random.random_range(0..5) {
+        match self.random.random_range(0..6) {
             0 | 1 => NodeFault::Kill {
                 gateway,
                 away: self.random.random_range(100..3_000),
@@ -178,6 +286,10 @@ impl Planner {
             2 | 3 => NodeFault::Stop {
                 gateway,
                 length: self.random.random_range(200..12_000),
+            },
+            4 => NodeFault::Drain {
+                gateway,
+                away: self.random.random_range(100..2_000),
             },
             _ => NodeFault::KillWorker {
                 away: self.random.random_range(100..2_000),
@@ -187,26 +299,30 @@ impl Planner {
 
     fn redis_fault(&mut self) -> RedisFault {
         if self.cards.is_empty() {
-            self.cards = (0..CARDS).collect();
-            self.cards.shuffle(&mut self.random);
+            self.shuffle();
         }
-        let length = self.random.random_range(200..6_000);
-        let away = self.random.random_range(100..2_500);
-        let lost = self.random.random_range(200..1_500);
-        match self.cards.pop() {
-            Some(0) => RedisFault::KillPubsub,
-            Some(1) => RedisFault::KillNormal,
-            Some(2) => RedisFault::Pause { length },
-            Some(3) => RedisFault::RestartEmpty { away },
-            Some(4) => RedisFault::RestartKept { away },
-            Some(5) => RedisFault::Stall { length },
-            Some(6) => RedisFault::Deafen { length },
-            Some(7) => RedisFault::HalfClose,
-            Some(8) => RedisFault::Refuse { length: away },
-            Some(9) => RedisFault::Failover { lost },
-            Some(10) => RedisFault::Split { lost, length: away },
-            _ => RedisFault::Cut,
+        let dice = Dice {
+            length: self.random.random_range(200..6_000),
+            away: self.random.random_range(100..2_500),
+            lost: self.random.random_range(200..1_500),
+            moment: self.random.random_range(100..1_000),
+            which: self.random.random_range(0..1_000),
+        };
+        self.cards.pop().map_or(RedisFault::KillPubsub, |card| card(dice))
+    }
+
+    fn shuffle(&mut self) {
+        let Deck { harmless, lossy } = match self.mode {
+            Mode::Single => SINGLE,
+            Mode::Sentinel => SENTINEL,
+            Mode::Cluster => CLUSTER,
+        };
+        self.cards.clear();
+        self.cards.extend(harmless);
+        if !self.rounds.is_multiple_of(2) {
+            self.cards.extend(lossy);
         }
+        self.cards.shuffle(&mut self.random);
     }
 }
 
@@ -218,20 +334,34 @@ mod tests {
 
     #[test]
     fn the_same_seed_gives_the_same_faults_and_another_seed_others() {
-        let plan = |seed| Planner::new(seed, 3).plan();
+        let plan = |seed| Planner::new(seed, Mode::Single, 3).plan();
         assert_eq!(plan(7), plan(7));
         assert_ne!(plan(7), plan(8));
     }
 
     #[test]
-    fn every_kind_of_fault_comes_within_a_few_rounds() {
-        let mut planner = Planner::new(1, 3);
-        let mut kinds = HashSet::new();
-        for _ in 0..6 {
-            let plan = planner.plan();
-            kinds.extend(plan.nodes.iter().map(|step| step.fault.kind()));
-            kinds.extend(plan.redis.iter().map(|step| step.fault.kind()));
+    fn in_every_second_round_redis_loses_nothing() {
+        for mode in [Mode::Single, Mode::Sentinel, Mode::Cluster] {
+            let mut planner = Planner::new(1, mode, 3);
+            let loses = |plan: &Plan| plan.redis.iter().any(|step| step.fault.loses_data());
+            let rounds: Vec<bool> = (0..20).map(|_| loses(&planner.plan())).collect();
+            assert!(rounds.iter().skip(1).step_by(2).all(|loses| !loses), "{rounds:?}");
+            assert!(rounds.iter().any(|loses| *loses), "{rounds:?}");
         }
-        assert_eq!(kinds.len(), CARDS + 3, "{kinds:?}");
+    }
+
+    #[test]
+    fn every_kind_of_fault_comes_within_a_few_rounds() {
+        // Besides those of the nodes; slots move in one way, now fast, now slowly.
+        for (mode, count) in [(Mode::Single, 12), (Mode::Sentinel, 6), (Mode::Cluster, 5)] {
+            let mut planner = Planner::new(1, mode, 3);
+            let mut kinds = HashSet::new();
+            for _ in 0..8 {
+                let plan = planner.plan();
+                kinds.extend(plan.nodes.iter().map(|step| step.fault.kind()));
+                kinds.extend(plan.redis.iter().map(|step| step.fault.kind()));
+            }
+            assert_eq!(kinds.len(), count + 4, "{kinds:?}");
+        }
     }
 }

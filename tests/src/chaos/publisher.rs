@@ -1,5 +1,5 @@
-//! Numbered publishers: over HTTP with idempotency keys, which try again until they are acknowledged, and
-//! native ones, which never try twice.
+//! Numbered publishers of messages and keys: over HTTP, which try again until they are acknowledged (a
+//! message has an idempotency key), and native ones, which never try twice.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -14,6 +14,7 @@ use tokio_util::sync::CancellationToken;
 use super::book::Book;
 use super::nodes::Doors;
 use super::truth::Place;
+use super::{told, topics};
 use crate::client::{Client, Received};
 use crate::stack::API_KEY;
 
@@ -35,28 +36,22 @@ pub struct Publisher {
 }
 
 impl Publisher {
-    /// Publishes with keys until it is stopped.
+    /// Publishes until it is stopped; messages with keys.
     pub async fn over_http(self) {
         let Ok(api) = Api::new(&self.doors) else { return };
         let mut random = SmallRng::seed_from_u64(self.seed);
         let mut number = 0;
         while !self.stop.is_cancelled() {
             number += 1;
-            let topic = &self.topics[random.random_range(0..self.topics.len())];
-            let data = json!({ "publisher": self.name, "number": number });
-            let body = json!({ "topic": topic, "data": data, "key": format!("{}-{number}", self.name) });
-            match self
-                .stop
-                .run_until_cancelled(api.insist("/api/publish", &body))
-                .await
-            {
-                Some(Ok(answer)) => {
-                    self.book.count("publications acknowledged", 1);
-                    if let Some(place) = place(topic, &answer) {
-                        self.book.carries(&place, &data, &self.name);
-                    }
-                }
-                Some(Err(error)) => self.book.wrong(&self.name, topic, &format!("{error:#}")),
+            let mut work = self.work(number, &mut random);
+            if work.action == "publish" {
+                work.body["key"] = json!(format!("{}-{number}", self.name));
+            }
+            let path = format!("/api/{}", work.action);
+            let asked = Instant::now();
+            match self.stop.run_until_cancelled(api.insist(&path, &work.body)).await {
+                Some(Ok(answer)) => self.note(&work, &answer, asked),
+                Some(Err(error)) => self.book.wrong(&self.name, &work.topic, &format!("{error:#}")),
                 None => return,
             }
             sleep(Duration::from_millis(random.random_range(1..self.pace))).await;
@@ -78,10 +73,11 @@ impl Publisher {
                 } else {
                     1
                 };
-                let topic = self.topics[random.random_range(0..self.topics.len())].clone();
-                let sent = number + 1..number + 1 + burst;
+                let works: Vec<Work> = (number + 1..=number + burst)
+                    .map(|number| self.work(number, &mut random))
+                    .collect();
                 number += burst;
-                if self.publish(&mut client, &topic, sent).await.is_err() {
+                if self.send(&mut client, &works).await.is_err() {
                     break;
                 }
                 sleep(Duration::from_millis(random.random_range(1..self.pace))).await;
@@ -90,32 +86,97 @@ impl Publisher {
         }
     }
 
-    async fn publish(&self, client: &mut Client, topic: &str, numbers: std::ops::Range<u64>) -> Result<()> {
-        let data = |number: u64| json!({ "publisher": self.name, "number": number });
-        for number in numbers.clone() {
-            let command = json!({ "action": "publish", "id": number, "topic": topic, "data": data(number) });
+    async fn send(&self, client: &mut Client, works: &[Work]) -> Result<()> {
+        let asked = Instant::now();
+        for (id, work) in works.iter().enumerate() {
+            let mut command = work.body.clone();
+            command["action"] = json!(work.action);
+            command["id"] = json!(id);
             client.send(&command).await?;
         }
-        for _ in numbers {
+        for _ in works {
             let Received::Frame(frame) = timeout(PATIENCE, client.next()).await?? else {
                 anyhow::bail!("closed");
             };
-            let number = frame["id"].as_u64().context("an id")?;
-            if let Some(place) = place(topic, &frame) {
-                self.book.count("publications acknowledged", 1);
-                self.book.carries(&place, &data(number), &self.name);
+            let Some(id) = frame["id"].as_u64() else {
+                // A node that goes away says so.
+                ensure!(frame["type"] == "goaway", "no id: {frame}");
+                anyhow::bail!("told to go");
+            };
+            let work = works.get(usize::try_from(id)?).context("an id of ours")?;
+            if frame["type"] == "published" {
+                self.note(work, &frame, asked);
             } else {
                 self.book.count("publications refused", 1);
                 if frame["temporary"] != true {
-                    self.book.wrong(&self.name, topic, &frame.to_string());
+                    self.book.wrong(&self.name, &work.topic, &frame.to_string());
                 }
             }
         }
         Ok(())
     }
+
+    /// The next publication: a message, or a change of a key.
+    fn work(&self, number: u64, random: &mut SmallRng) -> Work {
+        let topic = self.topics[random.random_range(0..self.topics.len())].clone();
+        let mut value = json!({ "publisher": self.name, "number": number });
+        let padding = topics::padding(&topic);
+        if padding > 0 {
+            value["padding"] = json!("x".repeat(padding));
+        }
+        if !topics::promise(&topic).maps {
+            return Work {
+                action: "publish",
+                body: json!({ "topic": topic, "data": value }),
+                data: Some(value),
+                topic,
+            };
+        }
+        let key = format!("key-{}", random.random_range(0..topics::keys(&topic)));
+        if random.random_ratio(1, 6) {
+            return Work {
+                action: "remove",
+                body: json!({ "topic": topic, "key": key }),
+                // Where there was no such key the answer is the place of something else.
+                data: None,
+                topic,
+            };
+        }
+        let mut body = json!({ "topic": topic, "key": key, "value": value });
+        if random.random_ratio(1, 8) {
+            body["ttl_ms"] = json!(random.random_range(1..4_000));
+        }
+        Work {
+            action: "set",
+            body,
+            data: Some(told::set(&key, &value)),
+            topic,
+        }
+    }
+
+    fn note(&self, work: &Work, answer: &Value, asked: Instant) {
+        match (place(&work.topic, answer), &work.data) {
+            (Some(place), Some(data)) => self.book.acknowledged(&place, data, &self.name, asked),
+            (Some(_), None) => self.book.count("removals acknowledged", 1),
+            (None, _) => self
+                .book
+                .wrong(&self.name, &work.topic, &format!("no position: {answer}")),
+        }
+    }
 }
 
-fn place(topic: &str, answer: &Value) -> Option<Place> {
+/// One thing to be published.
+#[derive(Debug)]
+struct Work {
+    topic: String,
+    action: &'static str,
+    body: Value,
+    /// What subscribers are to be told, if that is known.
+    data: Option<Value>,
+}
+
+/// Where the answer says that a publication is.
+pub fn place(topic: &str, answer: &Value) -> Option<Place> {
     Some(Place {
         topic: topic.to_owned(),
         epoch: answer["epoch"].as_str()?.to_owned(),

@@ -33,13 +33,21 @@ impl Report {
             "deliveries": told.entries,
             "recovered": told.recovered,
             "not_recovered": told.unrecovered,
+            "repairs": self.repairs(),
             "lagged": told.lagged,
             "lagged_offsets": told.lagged_offsets,
+            "skipped": told.skipped,
             "resets": told.resets,
             "worst_silence_seconds": self.sums.worst_silence.as_secs_f64(),
             "gateways": self.metrics,
             "violations": self.sums.violations,
         })
+    }
+
+    /// Holes that the gateways closed from the log.
+    fn repairs(&self) -> f64 {
+        let repaired = self.metrics.get("gaps_total{outcome=\"repaired\"}");
+        repaired.copied().unwrap_or_default()
     }
 
     pub fn text(&self) -> String {
@@ -68,11 +76,13 @@ impl Report {
             (told.unrecovered, "recovered: false"),
             (told.lagged, "lagged"),
             (told.lagged_offsets, "offsets in lagged ranges"),
+            (told.skipped, "publications left out for newer ones"),
             (told.resets, "resets"),
         ];
         for (count, what) in lines {
             let _ = writeln!(text, "{count:>9}  {what}");
         }
+        let _ = writeln!(text, "{:>9}  repairs", self.repairs());
         for (name, value) in &self.metrics {
             let _ = writeln!(text, "{value:>9}  {name}");
         }

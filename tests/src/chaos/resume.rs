@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 use super::book::Book;
 use super::nodes::{Doors, Nodes};
 use super::publisher::{Api, Publisher};
-use super::subscriber::Subscriber;
+use super::subscriber::{Subscriber, Way};
 use crate::wait;
 
 const TOPICS: u64 = 20;
@@ -41,6 +41,7 @@ pub async fn measure(clients: u64, folder: &Path) -> Result<Value> {
             name: format!("client-{number}"),
             seed: number,
             topics: vec![topic(number)],
+            way: Way::Socket,
             restless: false,
             doors: doors.clone(),
             book: book.clone(),

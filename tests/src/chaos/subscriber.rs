@@ -12,24 +12,25 @@ use serde_json::{Value, json};
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
-use super::audit::{Told, is_over};
 use super::book::Book;
 use super::nodes::Doors;
+use super::told::told;
 use crate::client::{Client, Received};
 
 /// Between two pings of the client.
 const PING: Duration = Duration::from_secs(2);
 /// A connection on which nothing comes for so long is given up.
-const DEAD: Duration = Duration::from_secs(9);
-const AGAIN: Duration = Duration::from_millis(200);
+pub(super) const DEAD: Duration = Duration::from_secs(9);
+pub(super) const AGAIN: Duration = Duration::from_millis(200);
 /// What a job's follower waits for after the terminal entry.
-const AFTERWARDS: Duration = Duration::from_millis(1500);
+pub(super) const AFTERWARDS: Duration = Duration::from_millis(1500);
 
 #[derive(Debug, Clone)]
 pub struct Subscriber {
     pub name: String,
     pub seed: u64,
     pub topics: Vec<String>,
+    pub way: Way,
     /// Leaves, naps and comes back by itself.
     pub restless: bool,
     pub doors: Doors,
@@ -37,9 +38,16 @@ pub struct Subscriber {
     pub stop: CancellationToken,
 }
 
+/// How a subscriber is served.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Way {
+    Socket,
+    EventStream,
+}
+
 /// Why a connection was left.
 #[derive(Debug, PartialEq, Eq)]
-enum Left {
+pub(super) enum Left {
     Broken,
     /// A job's topic has nothing more to say.
     Over,
@@ -49,14 +57,23 @@ impl Subscriber {
     /// Follows until it is stopped, or until its job is over.
     pub async fn run(self) {
         let stop = self.stop.clone();
-        stop.run_until_cancelled(self.follow()).await;
+        match self.way {
+            Way::Socket => stop.run_until_cancelled(self.follow()).await,
+            Way::EventStream => stop.run_until_cancelled(self.follow_stream()).await,
+        };
     }
 
     async fn follow(self) {
         let mut random = SmallRng::seed_from_u64(self.seed);
         let born = Instant::now();
         loop {
-            if let Ok(client) = Client::connect(&self.doors.url()).await {
+            let url = self.doors.url();
+            let client = if self.restless {
+                Client::connect_narrowly(&url).await
+            } else {
+                Client::connect(&url).await
+            };
+            if let Ok(client) = client {
                 self.book.count("connections", 1);
                 let node = client.node().to_owned();
                 for topic in &self.topics {
@@ -142,7 +159,7 @@ impl Subscriber {
             if self.restless {
                 match random.random_range(0..1_500) {
                     0 => bail!("leaves by itself"),
-                    1 => sleep(Duration::from_millis(random.random_range(0..4_000))).await,
+                    1 => sleep(Duration::from_millis(random.random_range(0..7_000))).await,
                     2 if pending.is_empty() => {
                         let index = random.random_range(0..self.topics.len());
                         let command =
@@ -168,12 +185,12 @@ impl Subscriber {
     }
 
     /// `false`: there is nothing to follow any more.
-    fn refused(&self, frame: &Value, born: Instant) -> bool {
+    pub(super) fn refused(&self, frame: &Value, born: Instant) -> bool {
         let topic = &self.topics[0];
         let is_job = topic.starts_with("job:");
         self.book.note(&self.name, topic, frame.to_string());
         match frame["code"].as_u64() {
-            Some(104) if is_job => {
+            Some(104 | 111) if is_job => {
                 if self.book.data_lost_since(born) {
                     self.book.count("jobs lost with Redis' data", 1);
                 } else {
@@ -194,7 +211,7 @@ impl Subscriber {
         }
     }
 
-    fn tell(&self, frame: &Value) {
+    pub(super) fn tell(&self, frame: &Value) {
         let Some(topic) = frame["topic"].as_str() else {
             return;
         };
@@ -205,40 +222,4 @@ impl Subscriber {
                 .wrong(&self.name, topic, &format!("not understood: {frame}")),
         }
     }
-}
-
-fn told(frame: &Value) -> Option<Told> {
-    let text = |field: &str| frame[field].as_str().map(str::to_owned);
-    let number = |field: &str| frame[field].as_u64();
-    Some(match frame["type"].as_str()? {
-        "subscribed" => Told::Subscribed {
-            epoch: text("epoch")?,
-            offset: number("offset")?,
-            tag: text("tag")?,
-            recovered: frame["recovered"].as_bool(),
-            over: is_over(&frame["snapshot"]),
-        },
-        "message" => Told::Entry {
-            offset: number("offset")?,
-            tag: text("tag")?,
-            data: frame["data"].clone(),
-        },
-        "job" => Told::Entry {
-            offset: number("offset")?,
-            tag: text("tag")?,
-            data: frame["job"].clone(),
-        },
-        "lagged" => Told::Lagged {
-            from: number("from")?,
-            to: number("to")?,
-        },
-        "reset" => Told::Reset {
-            epoch: text("epoch")?,
-            offset: number("offset")?,
-            tag: text("tag")?,
-            reason: text("reason")?,
-            over: is_over(&frame["snapshot"]),
-        },
-        _ => return None,
-    })
 }

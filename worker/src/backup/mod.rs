@@ -99,20 +99,20 @@ impl BackupHandler {
 impl Handler<Backup> for BackupHandler {
     async fn run(&self, input: BackupInput, context: Context<Backup>) -> Result<BackupOutput, JobFailure> {
         let roots = Arc::clone(&self.roots);
-        let work = move || {
+        let work = move |context: Context<Backup>| {
             let report = |percent, message, progress| match percent {
                 Some(percent) => context.report(percent, message, &progress),
                 None => context.message(message),
             };
-            back_up(&roots, &input, context.record(), &report, context.stop())
+            Ok(back_up(
+                &roots,
+                &input,
+                context.record(),
+                &report,
+                context.stop(),
+            )?)
         };
-        match tokio::task::spawn_blocking(work).await {
-            Ok(output) => Ok(output?),
-            Err(error) => match error.try_into_panic() {
-                Ok(panic) => std::panic::resume_unwind(panic),
-                Err(error) => Err(error.into()),
-            },
-        }
+        context.spawn_blocking(work).await
     }
 }
 

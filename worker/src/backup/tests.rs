@@ -32,6 +32,11 @@ fn record() -> JobRecord {
         created_at: 1_763_710_860_123,
         started_at: Some(1_763_710_860_124),
         finished_at: None,
+        timeout_ms: None,
+        max_attempts: 3,
+        run_at: None,
+        cancelling: false,
+        dead_letter: false,
     }
 }
 

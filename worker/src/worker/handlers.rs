@@ -38,14 +38,14 @@ impl<J: Job, H: Handler<J>> AnyHandler for Typed<J, H> {
     fn start(self: Arc<Self>, data: RawJson, attempt: Arc<Attempt>) -> BoxFuture<'static, Outcome> {
         async move {
             let input = serde_json::from_str(data.as_str()).map_err(|error| {
-                JobFailure::new(format_args!(
+                JobFailure::fatal(format_args!(
                     "the data does not fit a job of type {}: {error}",
                     J::TYPE
                 ))
             })?;
             let output = self.handler.run(input, Context::new(attempt)).await?;
             RawJson::of(&output).map_err(|error| {
-                JobFailure::new(format_args!("the result cannot be written as JSON: {error}"))
+                JobFailure::fatal(format_args!("the result cannot be written as JSON: {error}"))
             })
         }
         .boxed()

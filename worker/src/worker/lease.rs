@@ -19,6 +19,9 @@ use super::metrics::WorkerMetrics;
 /// Most leases in one heartbeat: the most items one Redis script may loop over.
 const BATCH: usize = 256;
 
+/// Between two heartbeats at the most. One costs Redis a microsecond for each lease.
+const LONGEST: Duration = Duration::from_secs(1);
+
 /// A lease, and what this worker believes of it.
 #[derive(Debug)]
 pub(crate) struct Hold {
@@ -33,6 +36,8 @@ pub(crate) struct Hold {
     /// The outcome is being written. Then only that write tells whether the job was lost before: a
     /// heartbeat on its way would take a job that ended for one that was lost.
     finishing: AtomicBool,
+    /// Somebody wants the job to be cancelled.
+    cancelled: AtomicBool,
 }
 
 impl Hold {
@@ -44,6 +49,7 @@ impl Hold {
             stop: stopping.child_token(),
             renewed: Mutex::new(claimed),
             finishing: AtomicBool::new(false),
+            cancelled: AtomicBool::new(false),
         }
     }
 
@@ -53,6 +59,16 @@ impl Hold {
         self.lost.cancel();
         self.stop.cancel();
         held
+    }
+
+    /// Tells the handler to end, because somebody wants the job to be cancelled.
+    fn cancel(&self) {
+        self.cancelled.store(true, Ordering::Release);
+        self.stop.cancel();
+    }
+
+    pub(crate) fn is_cancelled(&self) -> bool {
+        self.cancelled.load(Ordering::Acquire)
     }
 
     pub(crate) fn finishing(&self) {
@@ -106,8 +122,9 @@ impl Keeper {
 
     async fn run(self, stop: CancellationToken) {
         let mut outage = Outage::new("renew leases");
-        // Three tries within a lease; while they fail, more.
-        let (calm, urgent) = (self.lease / 3, self.lease / 12);
+        // Three tries within a lease; while they fail, more. Often enough to hear soon of a job that is to
+        // be cancelled.
+        let (calm, urgent) = ((self.lease / 3).min(LONGEST), self.lease / 12);
         let mut pause = calm;
         while stop
             .run_until_cancelled(tokio::time::sleep(pause))
@@ -139,6 +156,10 @@ impl Keeper {
                     for (hold, beat) in batch.iter().zip(beats) {
                         match beat {
                             Beat::Extended => *hold.renewed.lock() = asked,
+                            Beat::Cancel => {
+                                *hold.renewed.lock() = asked;
+                                hold.cancel();
+                            }
                             Beat::Lost => self.taken(hold),
                         }
                     }

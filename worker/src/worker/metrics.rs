@@ -21,6 +21,9 @@ pub(crate) enum Ended {
     Succeeded,
     Failed,
     Panicked,
+    Cancelled,
+    /// Failed, and will be tried again.
+    Retrying,
     /// Given back unfinished.
     Released,
     /// Another worker has the job, or it has ended.
@@ -30,10 +33,12 @@ pub(crate) enum Ended {
 }
 
 impl Ended {
-    const ALL: [Self; 6] = [
+    const ALL: [Self; 8] = [
         Self::Succeeded,
         Self::Failed,
         Self::Panicked,
+        Self::Cancelled,
+        Self::Retrying,
         Self::Released,
         Self::Lost,
         Self::Unwritten,
@@ -44,6 +49,8 @@ impl Ended {
             Self::Succeeded => "succeeded",
             Self::Failed => "failed",
             Self::Panicked => "panicked",
+            Self::Cancelled => "cancelled",
+            Self::Retrying => "retrying",
             Self::Released => "released",
             Self::Lost => "lost",
             Self::Unwritten => "unwritten",
@@ -55,7 +62,8 @@ impl Ended {
         match self {
             Self::Succeeded => Some("succeeded"),
             Self::Failed | Self::Panicked => Some("failed"),
-            Self::Released | Self::Lost | Self::Unwritten => None,
+            Self::Cancelled => Some("cancelled"),
+            Self::Retrying | Self::Released | Self::Lost | Self::Unwritten => None,
         }
     }
 }

@@ -24,6 +24,10 @@ pub(crate) async fn reclaim(
     loop {
         sleep(jitter(interval)).await;
         for queue in &queues {
+            // A worker that is busy does not wait for work, which would do this.
+            if let Err(error) = jobs.promote(queue).await {
+                tracing::debug!(%queue, "cannot queue jobs that are due: {error}");
+            }
             match jobs.reclaim(queue, max_stalls).await {
                 Ok(0) => {}
                 Ok(taken) => tracing::warn!(%queue, "took back {taken} jobs whose worker is gone"),

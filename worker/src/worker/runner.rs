@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use prometheus::IntGauge;
 use tidegate_shared::backend::Backend;
-use tidegate_shared::job::{Claim, JobError, Lease, RESULT_LIMIT};
+use tidegate_shared::job::{Claim, Failure, JobError, JobState, Lease, RESULT_LIMIT};
 use tidegate_shared::json::RawJson;
 use tidegate_shared::name::JobType;
 use tokio::runtime::Handle;
@@ -53,6 +53,8 @@ enum Ending {
     Succeeded(RawJson),
     Failed(String),
     Panicked(String),
+    /// As somebody wanted.
+    Cancelled,
     Released,
 }
 
@@ -163,7 +165,7 @@ impl Runner {
                 self.write(&hold.lease, &ending).await
             };
             match written.await {
-                Ok(()) => return ending.written(),
+                Ok(state) => return ending.written(state),
                 Err(JobError::LeaseLost(_) | JobError::NotFound(_)) => {
                     // A release cannot be repeated: the first one may have worked.
                     if matches!(ending, Ending::Released) && backoff.failures() > 0 {
@@ -192,13 +194,18 @@ impl Runner {
         Ended::Lost
     }
 
-    async fn write(&self, lease: &Lease, ending: &Ending) -> Result<(), JobError> {
+    /// Gives the state that a failed attempt leads to.
+    async fn write(&self, lease: &Lease, ending: &Ending) -> Result<Option<JobState>, JobError> {
         let jobs = &self.backend.jobs;
         match ending {
             Ending::Succeeded(result) => jobs.succeed(lease, result.clone()).await,
-            Ending::Failed(message) | Ending::Panicked(message) => jobs.fail(lease, message).await,
+            Ending::Failed(message) | Ending::Panicked(message) => {
+                return jobs.fail(lease, Failure::retryable(message)).await.map(Some);
+            }
+            Ending::Cancelled => jobs.cancelled(lease).await,
             Ending::Released => jobs.release(lease).await,
         }
+        .map(|()| None)
     }
 
     fn stale(&self, hold: &Hold) {
@@ -211,12 +218,14 @@ impl Runner {
 }
 
 impl Ending {
-    fn written(&self) -> Ended {
-        match self {
-            Self::Succeeded(_) => Ended::Succeeded,
-            Self::Failed(_) => Ended::Failed,
-            Self::Panicked(_) => Ended::Panicked,
-            Self::Released => Ended::Released,
+    fn written(&self, state: Option<JobState>) -> Ended {
+        match (self, state) {
+            (_, Some(JobState::Retrying)) => Ended::Retrying,
+            (_, Some(JobState::Cancelled)) | (Self::Cancelled, _) => Ended::Cancelled,
+            (Self::Succeeded(_), _) => Ended::Succeeded,
+            (Self::Failed(_), _) => Ended::Failed,
+            (Self::Panicked(_), _) => Ended::Panicked,
+            (Self::Released, _) => Ended::Released,
         }
     }
 }
@@ -228,6 +237,7 @@ fn ending(joined: Result<Outcome, JoinError>, hold: &Hold) -> Ending {
             result.size()
         )),
         Ok(Ok(result)) => Ending::Succeeded(result),
+        Ok(Err(_)) | Err(_) if hold.is_cancelled() => Ending::Cancelled,
         // What goes wrong on being told to stop goes wrong because of that; if not, it will again.
         Ok(Err(_)) | Err(_) if hold.stop.is_cancelled() => Ending::Released,
         Ok(Err(failure)) => Ending::Failed(failure.message().to_owned()),

@@ -7,7 +7,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 use tidegate_shared::backend::Backend;
 use tidegate_shared::job::{
-    Beat, Claim, JobDraft, JobError, JobId, JobQueue, JobRecord, Lease, Progress, Submitted,
+    Beat, Claim, Failure, JobDraft, JobError, JobId, JobQueue, JobRecord, JobState, Lease, Progress,
+    Promoted, Submitted,
 };
 use tidegate_shared::json::RawJson;
 use tidegate_shared::name::{QueueName, WorkerId};
@@ -139,10 +140,27 @@ impl JobQueue for Flaky {
         self.answer()
     }
 
-    async fn fail(&self, lease: &Lease, error: &str) -> Result<(), JobError> {
+    async fn fail(&self, lease: &Lease, failure: Failure) -> Result<JobState, JobError> {
         self.outcome()?;
-        self.inner.fail(lease, error).await?;
+        let state = self.inner.fail(lease, failure).await?;
+        self.answer()?;
+        Ok(state)
+    }
+
+    async fn cancelled(&self, lease: &Lease) -> Result<(), JobError> {
+        self.outcome()?;
+        self.inner.cancelled(lease).await?;
         self.answer()
+    }
+
+    async fn cancel(&self, id: &JobId) -> Result<JobRecord, JobError> {
+        self.there()?;
+        self.inner.cancel(id).await
+    }
+
+    async fn promote(&self, queue: &QueueName) -> Result<Promoted, JobError> {
+        self.there()?;
+        self.inner.promote(queue).await
     }
 
     async fn release(&self, lease: &Lease) -> Result<(), JobError> {

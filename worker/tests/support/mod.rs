@@ -14,7 +14,7 @@ use serde_json::Value;
 use tidegate_shared::backend::Backend;
 use tidegate_shared::broker::From;
 use tidegate_shared::embedded::Store;
-use tidegate_shared::job::{JobDraft, JobId, JobRecord, JobState, Priority};
+use tidegate_shared::job::{JobDraft, JobId, JobRecord, JobState};
 use tidegate_shared::json::RawJson;
 use tidegate_shared::name::{JobType, QueueName};
 use tidegate_shared::namespace::Namespaces;
@@ -74,13 +74,11 @@ impl Bench {
 
 pub(crate) async fn submit(backend: &Backend, queue: &str, kind: &str, data: Value) -> JobId {
     let queue = QueueName::parse(queue).expect("a queue");
+    let kind = JobType::parse(kind).expect("a type");
+    let data = RawJson::parse(&Bytes::from(data.to_string())).expect("JSON");
     let draft = JobDraft {
-        id: JobId::new(&queue),
-        kind: JobType::parse(kind).expect("a type"),
-        data: RawJson::parse(&Bytes::from(data.to_string())).expect("JSON"),
-        key: None,
-        priority: Priority::default(),
-        user: None,
+        max_attempts: Some(1),
+        ..JobDraft::new(&queue, kind, data)
     };
     let submitted = backend.jobs.submit(draft).await.expect("submitted");
     submitted.record.id

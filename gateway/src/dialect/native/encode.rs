@@ -70,7 +70,9 @@ pub(super) fn reply(id: Option<&RequestId>, reply: &Reply, out: &mut Vec<u8>) {
         }
         Reply::Authenticated { user, expires_at } => {
             object.text("user", user.as_str());
-            let since = expires_at.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+            let since = expires_at
+                .duration_since(SystemTime::UNIX_EPOCH)
+                .unwrap_or_default();
             object.number("expires_at", milliseconds(since));
         }
         Reply::Pong | Reply::Announced(_) => {}

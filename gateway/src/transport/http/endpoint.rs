@@ -111,7 +111,10 @@ impl Gate {
     /// Who sends this request. `anonymous`: one without a token may pass. A token that does not count is
     /// refused even so: its bearer does not expect to be nobody.
     pub(crate) fn identify(&self, request: &Request, anonymous: bool) -> Result<Option<Identity>, Problem> {
-        let identity = match (&self.node.tokens, identity::presented(request.headers(), request.uri())) {
+        let identity = match (
+            &self.node.tokens,
+            identity::presented(request.headers(), request.uri()),
+        ) {
             (Some(tokens), Some(token)) => tokens
                 .verify(&token)
                 .map(Some)
@@ -126,12 +129,14 @@ impl Gate {
                 "this server knows no tokens and lets nobody in without one: set [auth.jwt], or `anonymous = true` for an endpoint",
             )),
         };
-        identity.inspect_err(|_| self.rejections.rejected("token")).map_err(|problem| {
-            problem.with_header(
-                header::WWW_AUTHENTICATE,
-                HeaderValue::from_static("Bearer realm=\"tidegate\""),
-            )
-        })
+        identity
+            .inspect_err(|_| self.rejections.rejected("token"))
+            .map_err(|problem| {
+                problem.with_header(
+                    header::WWW_AUTHENTICATE,
+                    HeaderValue::from_static("Bearer realm=\"tidegate\""),
+                )
+            })
     }
 
     pub(crate) fn node(&self) -> &Node {

@@ -1,12 +1,16 @@
 -- Put, after topic.lua and record.lua, before every script that changes jobs.
--- Keys of jobs that only a script can know (it popped their ids) are built from a prefix that is passed
--- among KEYS, so they are in the same slot.
+-- KEYS of all of them, each script as many as it needs, all in one slot:
+--   1 prefix of the job records, 2–4 log, meta and channel of the queue,
+--   5 lease: ZSET of running jobs by when their lease runs out,
+--   6 ready: ZSET of queued jobs by rank (see ready.lua),
+--   7 due: ZSET of scheduled and retrying jobs by when they are due,
+--   8 wake: LIST of tokens for workers that wait
 
 -- Stores what changed in a job and appends its record to its own log and to its queue's.
 --   v      the record as it now is, from `job`
 --   set    {'HSET', key, field, value, …}: what changed
 -- Returns the record's JSON and its position in the job's own log.
-local function emit(v, set, all_log, all_meta, all_channel, tag, time)
+local function emit(v, set, tag, time)
   local json, key, n = record(v), set[2], #set
   local tail = ' \n' .. json
   local late = append(key .. ':log', key .. ':ch', v, EPOCH, tag, 'j', time, tail)
@@ -15,6 +19,6 @@ local function emit(v, set, all_log, all_meta, all_channel, tag, time)
     set[n + 5], set[n + 6], set[n + 7], set[n + 8] = 'epoch', v[EPOCH], 'period', v[EPOCH + 3]
   end
   redis.call(unpack(set))
-  publish(all_log, all_meta, all_channel, tag, 'j', time, tail)
+  publish(KEYS[2], KEYS[3], KEYS[4], tag, 'j', time, tail)
   return json, v[EPOCH] .. ' ' .. v[EPOCH + 1] .. ' ' .. tag
 end

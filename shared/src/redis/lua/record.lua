@@ -1,14 +1,17 @@
 -- Put before every script that reads a job. A job's record is a HASH whose values are JSON; what is null
--- is absent. `head` is everything before the state, `tail` is user and creation time; neither ever
--- changes. The numbering of the job's own topic is in the record too, and lives as long.
+-- is absent. `head` is everything before the state; `tail` is timeout, most attempts, user and creation
+-- time; neither ever changes. `more` is what few records have, as it stands at their end: `run_at`,
+-- `cancelling` or `dead_letter`. `hold` is the token of the attempt while the job runs; afterwards what
+-- the last attempt did and its token, or `released`, or `lost`. The numbering of the job's own topic is in
+-- the record too, and lives as long.
 
 local STATE, ATTEMPT, PERCENT, MESSAGE, PROGRESS, RESULT, ERROR = 2, 3, 4, 5, 6, 7, 8
-local TAIL, STARTED, FINISHED, EPOCH, TOKEN, WAITING, ENDED, STALLS = 9, 10, 11, 12, 16, 17, 18, 19
+local TAIL, STARTED, FINISHED, EPOCH, HOLD, MORE, STALLS = 9, 10, 11, 12, 16, 17, 18
 
 local function job(key)
   return redis.call('HMGET', key, 'head', 'state', 'attempt', 'percent', 'message', 'progress', 'result',
     'error', 'tail', 'started_at', 'finished_at', 'epoch', 'top', 'tag', 'period',
-    'token', 'waiting', 'ended', 'stalls')
+    'hold', 'more', 'stalls')
 end
 
 -- The record as JobRecord's serde writes it.
@@ -17,5 +20,6 @@ local function record(v)
     .. ',"percent":' .. (v[4] or 'null') .. ',"message":' .. (v[5] or 'null')
     .. (v[6] and ',"progress":' .. v[6] or '')
     .. ',"result":' .. (v[7] or 'null') .. ',"error":' .. (v[8] or 'null')
-    .. v[9] .. ',"started_at":' .. (v[10] or 'null') .. ',"finished_at":' .. (v[11] or 'null') .. '}'
+    .. v[9] .. ',"started_at":' .. (v[10] or 'null') .. ',"finished_at":' .. (v[11] or 'null')
+    .. (v[17] or '') .. '}'
 end

@@ -3,8 +3,8 @@ use std::time::Duration;
 use tidegate_shared::backend::Backend;
 use tidegate_shared::broker::From;
 use tidegate_shared::job::{
-    Claim, JobDraft, JobId, JobQueue, JobRecord, JobState, Lease, MAX_STALLS_DEFAULT, Percent, Priority,
-    Progress, Submitted,
+    Claim, JobDraft, JobId, JobQueue, JobRecord, JobState, Lease, MAX_STALLS_DEFAULT, Percent, Progress,
+    Submitted,
 };
 use tidegate_shared::name::{IdempotencyKey, JobType, QueueName, WorkerId};
 use tidegate_shared::position::Position;
@@ -59,14 +59,8 @@ impl Bench {
     }
 
     pub(crate) fn draft(&self) -> JobDraft {
-        JobDraft {
-            id: JobId::new(&self.queue),
-            kind: JobType::parse("test.sleep").expect("valid"),
-            data: json("{\"seconds\": 1.50}"),
-            key: None,
-            priority: Priority::default(),
-            user: None,
-        }
+        let kind = JobType::parse("test.sleep").expect("valid");
+        JobDraft::new(&self.queue, kind, json("{\"seconds\": 1.50}"))
     }
 
     pub(crate) fn keyed(&self, key: &str) -> JobDraft {

@@ -1,6 +1,6 @@
 //! A write whose lease is not the one that holds the job changes nothing.
 
-use tidegate_shared::job::{Beat, JobError, JobId, JobState, Lease, Token};
+use tidegate_shared::job::{Beat, Failure, JobError, JobId, JobState, Lease, Token};
 
 use super::{Bench, LONG, SHORT, percent};
 use crate::contract::World;
@@ -20,7 +20,11 @@ async fn assert_powerless(benches: [&Bench; 2], lease: &Lease, writes: Writes) {
         let jobs = bench.jobs();
         let lost = Err(JobError::LeaseLost(lease.job.clone()));
         assert_eq!(jobs.progress(lease, percent(77.0)).await, lost);
-        assert_eq!(jobs.fail(lease, "stale").await, lost);
+        for failure in [Failure::fatal("stale"), Failure::retryable("stale")] {
+            let refused = jobs.fail(lease, failure).await;
+            assert_eq!(refused, Err(JobError::LeaseLost(lease.job.clone())));
+        }
+        assert_eq!(jobs.cancelled(lease).await, lost);
         assert_eq!(jobs.release(lease).await, lost);
         if writes == Writes::All {
             assert_eq!(jobs.succeed(lease, json("\"stale\"")).await, lost);
@@ -80,7 +84,11 @@ pub(crate) async fn a_lease_given_back_changes_nothing<W: World>(world: W) {
     assert_changes_nothing([&bench, &other], &stale, Writes::All).await;
     let held = bench.claim_one(LONG).await.lease;
     assert_changes_nothing([&bench, &other], &stale, Writes::All).await;
-    bench.jobs().fail(&held, "no").await.expect("held");
+    bench
+        .jobs()
+        .fail(&held, Failure::fatal("no"))
+        .await
+        .expect("held");
     assert_changes_nothing([&bench, &other], &stale, Writes::All).await;
 }
 

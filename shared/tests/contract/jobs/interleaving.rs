@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use proptest::prelude::{Just, Strategy, any, prop_oneof};
 use proptest::test_runner::{Config, TestCaseError, TestRunner};
-use tidegate_shared::job::{Beat, JobError, JobId, JobRecord, JobState, Lease};
+use tidegate_shared::job::{Beat, Failure, JobError, JobId, JobRecord, JobState, Lease};
 
 use super::{Bench, LONG, percent};
 use crate::contract::World;
@@ -83,7 +83,10 @@ async fn work(bench: &Bench, job: &JobId, steps: &[Step], max_stalls: u32) -> (E
             (Step::Heartbeat { runs_out }, Some(lease)) => {
                 let time = lease_time(*runs_out);
                 let beats = bench.jobs().heartbeat(std::slice::from_ref(lease), time).await;
-                assert!(matches!(beats.as_deref(), Ok([Beat::Extended | Beat::Lost])));
+                assert!(matches!(
+                    beats.as_deref(),
+                    Ok([Beat::Extended | Beat::Cancel | Beat::Lost])
+                ));
             }
             (Step::Progress(value), Some(lease)) => {
                 let answer = bench.jobs().progress(lease, percent((*value).into())).await;
@@ -93,7 +96,8 @@ async fn work(bench: &Bench, job: &JobId, steps: &[Step], max_stalls: u32) -> (E
                 took_effect(bench.jobs().succeed(lease, json("1")).await, job);
             }
             (Step::Fail, Some(lease)) => {
-                took_effect(bench.jobs().fail(lease, BY_HAND).await, job);
+                let answer = bench.jobs().fail(lease, Failure::fatal(BY_HAND)).await;
+                took_effect(answer.map(|_| ()), job);
             }
             (Step::Release, Some(lease)) => {
                 let answer = bench.jobs().release(lease).await;
@@ -192,7 +196,7 @@ async fn live(benches: [Bench; 2], steps: [Vec<Step>; 2], max_stalls: u32) {
         assert!(jobs.release(lease).await.is_err());
         // One of them may have ended the job, and then may say so again.
         let _ = jobs.succeed(lease, json("2")).await;
-        let _ = jobs.fail(lease, "again").await;
+        let _ = jobs.fail(lease, Failure::fatal("again")).await;
     }
     assert_eq!(
         benches[1].all_of(&job).await,

@@ -1,10 +1,13 @@
 //! What [`JobQueue`](tidegate_shared::job::JobQueue) promises.
 
 mod bench;
+pub(crate) mod cancelling;
 pub(crate) mod claiming;
+pub(crate) mod delaying;
 pub(crate) mod fencing;
 pub(crate) mod interleaving;
 pub(crate) mod leases;
+pub(crate) mod retrying;
 pub(crate) mod submitting;
 pub(crate) mod waiting;
 pub(crate) mod working;

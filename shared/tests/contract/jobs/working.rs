@@ -2,7 +2,7 @@
 
 use tidegate_shared::broker::From;
 use tidegate_shared::job::{
-    DETAIL_LIMIT, JobError, JobRecord, JobState, Percent, Progress, RESULT_LIMIT, TEXT_LIMIT,
+    DETAIL_LIMIT, Failure, JobError, JobRecord, JobState, Percent, Progress, RESULT_LIMIT, TEXT_LIMIT,
 };
 use tidegate_shared::json::RawJson;
 use tidegate_shared::topic::Topic;
@@ -76,7 +76,11 @@ pub(crate) async fn what_is_heard_is_what_the_log_holds<W: World>(world: W) {
             .await
             .expect("held");
     }
-    bench.jobs().fail(&lease, "no").await.expect("held");
+    bench
+        .jobs()
+        .fail(&lease, Failure::fatal("no"))
+        .await
+        .expect("held");
     let heard = ear.take(46).await;
     for topic in [topic, queue] {
         let of_topic: Vec<_> = heard.iter().filter(|one| one.topic == topic).cloned().collect();
@@ -154,7 +158,11 @@ pub(crate) async fn a_long_message_is_cut_at_a_character<W: World>(world: W) {
     for (text, kept) in long_texts() {
         bench.submit_one().await;
         let lease = bench.claim_one(LONG).await.lease;
-        bench.jobs().fail(&lease, &text).await.expect("held");
+        bench
+            .jobs()
+            .fail(&lease, Failure::fatal(&text))
+            .await
+            .expect("held");
         assert_eq!(bench.get(&lease.job).await.error, Some(kept));
     }
 }
@@ -231,7 +239,7 @@ pub(crate) async fn a_failure_ends_the_job_with_its_message<W: World>(world: W) 
     let lease = bench.start_one(LONG).await;
     bench
         .jobs()
-        .fail(&lease, "no \"space\" left: ü")
+        .fail(&lease, Failure::fatal("no \"space\" left: ü"))
         .await
         .expect("held");
     let record = bench.get(&lease.job).await;
@@ -248,7 +256,11 @@ pub(crate) async fn asking_again_with_the_lease_that_ended_it_changes_nothing<W:
     let succeeded = bench.start_one(LONG).await;
     bench.jobs().succeed(&succeeded, json("1")).await.expect("held");
     let failed = bench.start_one(LONG).await;
-    bench.jobs().fail(&failed, "first").await.expect("held");
+    bench
+        .jobs()
+        .fail(&failed, Failure::fatal("first"))
+        .await
+        .expect("held");
     let before = [
         bench.all_of(&succeeded.job).await,
         bench.all_of(&failed.job).await,
@@ -262,7 +274,11 @@ pub(crate) async fn asking_again_with_the_lease_that_ended_it_changes_nothing<W:
                 .expect("again");
         }
         for error in ["first", "second"] {
-            bench.jobs().fail(&failed, error).await.expect("again");
+            bench
+                .jobs()
+                .fail(&failed, Failure::fatal(error))
+                .await
+                .expect("again");
         }
     }
     let after = [
@@ -277,8 +293,12 @@ pub(crate) async fn what_has_ended_one_way_cannot_end_the_other<W: World>(world:
     let succeeded = bench.start_one(LONG).await;
     bench.jobs().succeed(&succeeded, json("1")).await.expect("held");
     let failed = bench.start_one(LONG).await;
-    bench.jobs().fail(&failed, "no").await.expect("held");
-    let refused = bench.jobs().fail(&succeeded, "no").await;
+    bench
+        .jobs()
+        .fail(&failed, Failure::fatal("no"))
+        .await
+        .expect("held");
+    let refused = bench.jobs().fail(&succeeded, Failure::fatal("no")).await;
     assert_eq!(refused, Err(JobError::LeaseLost(succeeded.job.clone())));
     let refused = bench.jobs().succeed(&failed, json("1")).await;
     assert_eq!(refused, Err(JobError::LeaseLost(failed.job.clone())));

@@ -46,6 +46,11 @@ fn record() -> JobRecord {
         created_at: 1_700_000_000_000,
         started_at: Some(1_700_000_000_001),
         finished_at: None,
+        timeout_ms: None,
+        max_attempts: 3,
+        run_at: None,
+        cancelling: false,
+        dead_letter: false,
     }
 }
 

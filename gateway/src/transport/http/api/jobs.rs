@@ -85,12 +85,10 @@ impl Submit {
             None => QueueName::parse(DEFAULT_QUEUE)?,
         };
         Ok(JobDraft {
-            id: JobId::new(&queue),
-            kind: self.kind,
-            data: self.data,
             key: self.key,
             priority: self.priority,
             user: self.user,
+            ..JobDraft::new(&queue, self.kind, self.data)
         })
     }
 }

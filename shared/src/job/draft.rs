@@ -1,0 +1,54 @@
+//! What is submitted, and the answer.
+
+use std::time::Duration;
+
+use crate::job::{JobId, JobRecord, Priority};
+use crate::json::RawJson;
+use crate::name::{IdempotencyKey, JobType, QueueName, UserId};
+use crate::position::Position;
+
+/// A job to be submitted.
+#[derive(Debug, Clone)]
+pub struct JobDraft {
+    /// New, and so naming the queue.
+    pub id: JobId,
+    pub kind: JobType,
+    /// The handler's input.
+    pub data: RawJson,
+    pub key: Option<IdempotencyKey>,
+    pub priority: Priority,
+    /// Who it is done for.
+    pub user: Option<UserId>,
+    /// Until it may run, counted from when it is submitted. Zero: at once.
+    pub delay: Duration,
+    /// What an attempt may take. One that takes longer has failed, and is tried again as any other.
+    pub timeout: Option<Duration>,
+    /// How often it is tried; absent: as often as its queue's policy says. At least once.
+    pub max_attempts: Option<u32>,
+}
+
+impl JobDraft {
+    /// A job as plain as can be.
+    pub fn new(queue: &QueueName, kind: JobType, data: RawJson) -> Self {
+        Self {
+            id: JobId::new(queue),
+            kind,
+            data,
+            key: None,
+            priority: Priority::default(),
+            user: None,
+            delay: Duration::ZERO,
+            timeout: None,
+            max_attempts: None,
+        }
+    }
+}
+
+#[derive(Debug, Clone)]
+pub struct Submitted {
+    pub record: JobRecord,
+    /// The position of the job's topic that the record is the snapshot of.
+    pub position: Position,
+    /// The idempotency key was known: this is the job of the first time.
+    pub duplicate: bool,
+}

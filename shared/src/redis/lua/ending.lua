@@ -1,0 +1,29 @@
+-- Put before scripts that end jobs. KEYS as in job.lua; ARGV 7 is for how many ms an ended job is kept.
+
+-- Ends a job.
+--   set    {'HSET', key, …}: what changes besides
+--   hold   what the attempt did and its token
+-- Returns the record's JSON.
+local function close(id, v, state, set, hold, tag, time)
+  local key, n = set[2], #set
+  -- First, because it makes Redis let the rest through even when it is full: jobs must be able to end.
+  redis.call('ZREM', KEYS[5], id)
+  if v[MORE] then
+    redis.call('HDEL', key, 'more')
+  end
+  v[STATE], v[FINISHED], v[MORE] = state, time, false
+  set[n + 1], set[n + 2], set[n + 3], set[n + 4], set[n + 5], set[n + 6] =
+    'state', state, 'finished_at', time, 'hold', hold
+  if state == 'failed' then
+    v[MORE] = ',"dead_letter":true'
+    set[n + 7], set[n + 8] = 'more', v[MORE]
+  end
+  local json = emit(v, set, tag, time)
+  redis.call('PEXPIRE', key, ARGV[7])
+  redis.call('PEXPIRE', key .. ':log', ARGV[7])
+  local idempotency = redis.call('HGET', key, 'key')
+  if idempotency then
+    redis.call('PEXPIRE', idempotency, ARGV[7])
+  end
+  return json
+end

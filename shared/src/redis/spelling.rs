@@ -1,0 +1,110 @@
+//! What the scripts of the job queue are given and answer, one value at a time.
+
+use std::fmt::Write as _;
+
+use fred::types::Value;
+use sha2::{Digest, Sha256};
+
+use super::broker::{milliseconds, text};
+use super::commands::CallError;
+use crate::job::{JobDraft, JobError, JobId, JobRecord, Lease, QueuePolicy, TEXT_LIMIT};
+use crate::json::RawJson;
+use crate::position::Tag;
+
+/// Whether the lease was held.
+pub(super) fn held(answer: &Value, lease: &Lease) -> Result<(), JobError> {
+    match answer.as_i64() {
+        Some(1) => Ok(()),
+        Some(0) => Err(JobError::LeaseLost(lease.job.clone())),
+        _ => Err(CallError::unexpected("neither yes nor no").into()),
+    }
+}
+
+/// What scripts in which attempts fail are given first.
+pub(super) fn failing(policy: &QueuePolicy) -> [Value; 4] {
+    [
+        milliseconds(policy.retention),
+        milliseconds(policy.retry_base),
+        milliseconds(policy.retry_limit),
+        Value::Double(rand::random()),
+    ]
+}
+
+/// The record's JSON up to its state.
+pub(super) fn head(draft: &JobDraft) -> Result<String, CallError> {
+    Ok(format!(
+        "{{\"id\":{},\"type\":{},\"queue\":{},\"state\":\"",
+        json(&draft.id)?.as_str(),
+        json(&draft.kind)?.as_str(),
+        json(draft.id.queue())?.as_str(),
+    ))
+}
+
+/// The record's JSON behind the error, up to the creation time.
+pub(super) fn tail(draft: &JobDraft, policy: &QueuePolicy) -> Result<String, CallError> {
+    let mut tail = String::new();
+    if let Some(timeout) = draft.timeout {
+        let _ = write!(tail, ",\"timeout_ms\":{}", timeout.as_millis().max(1));
+    }
+    let max_attempts = draft.max_attempts.unwrap_or(policy.max_attempts).max(1);
+    let user = json(&draft.user)?;
+    let _ = write!(
+        tail,
+        ",\"max_attempts\":{max_attempts},\"user\":{},\"created_at\":",
+        user.as_str()
+    );
+    Ok(tail)
+}
+
+/// Tells another payload under the same idempotency key.
+pub(super) fn fingerprint(draft: &JobDraft) -> String {
+    let mut digest = Sha256::new();
+    digest.update(draft.kind.as_str());
+    digest.update([0]);
+    digest.update(draft.data.as_bytes());
+    format!("{:x}", digest.finalize())
+}
+
+pub(super) fn tag() -> Value {
+    text(Tag::random().as_str())
+}
+
+pub(super) fn count(number: usize) -> Value {
+    Value::Integer(i64::try_from(number).unwrap_or(i64::MAX))
+}
+
+/// Random tags, one after the other.
+pub(super) fn tags(count: usize) -> String {
+    (0..count).fold(String::with_capacity(6 * count), |mut all, _| {
+        all.push_str(Tag::random().as_str());
+        all
+    })
+}
+
+pub(super) fn json<T: serde::Serialize + ?Sized>(value: &T) -> Result<RawJson, CallError> {
+    RawJson::of(value).map_err(|_| CallError::unexpected("a value that can't be written as JSON"))
+}
+
+pub(super) fn record(json: &[u8]) -> Result<JobRecord, CallError> {
+    serde_json::from_slice(json).map_err(|_| CallError::unexpected("a job's record that can't be read"))
+}
+
+pub(super) fn job_id(text: &str) -> Result<JobId, CallError> {
+    JobId::parse(text).map_err(|_| CallError::unexpected("a job id that can't be read"))
+}
+
+pub(super) fn check_size(what: &'static str, value: Option<&RawJson>, limit: usize) -> Result<(), JobError> {
+    match value.map(RawJson::size) {
+        Some(size) if size > limit => Err(JobError::TooLarge { what, size, limit }),
+        _ => Ok(()),
+    }
+}
+
+/// Cuts a text for people off at the limit, between characters.
+pub(super) fn shorten(text: &str) -> &str {
+    let mut end = text.len().min(TEXT_LIMIT);
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    &text[..end]
+}

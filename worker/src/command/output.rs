@@ -1,0 +1,68 @@
+//! What a program has written: progress passed on, the rest kept up to a limit.
+
+use super::Command;
+use super::process::Event;
+use crate::context::Context;
+use crate::lines::{self, Line, Lines, Tail};
+
+/// Of standard output in the result, in bytes: as JSON it is at most twice that.
+const OUTPUT_LIMIT: usize = 16 * 1024;
+/// Of standard error in the error, in bytes.
+const COMPLAINT_LIMIT: usize = 2 * 1024;
+
+pub(super) struct Output {
+    out: Lines,
+    err: Lines,
+    text: Tail,
+    complaint: Tail,
+}
+
+impl Output {
+    pub(super) fn new() -> Self {
+        Self {
+            out: Lines::default(),
+            err: Lines::default(),
+            text: Tail::new(OUTPUT_LIMIT),
+            complaint: Tail::new(COMPLAINT_LIMIT),
+        }
+    }
+
+    pub(super) fn take(&mut self, event: &Event, context: &Context<Command>) {
+        match event {
+            Event::Out(bytes) => self.out.push(bytes, |line| said(&mut self.text, line, context)),
+            Event::Err(bytes) => self.err.push(bytes, |line| self.complaint.push(line.bytes)),
+            Event::Ended => {}
+        }
+    }
+
+    /// Nothing more will come.
+    pub(super) fn end(&mut self, context: &Context<Command>) {
+        self.out.end(|line| said(&mut self.text, line, context));
+        self.err.end(|line| self.complaint.push(line.bytes));
+    }
+
+    /// Standard output without progress, and whether that is only the end of it.
+    pub(super) fn text(self) -> (String, bool) {
+        self.text.finish()
+    }
+
+    /// The end of standard error, to be put behind what went wrong.
+    pub(super) fn complaint(self) -> String {
+        let (text, cut) = self.complaint.finish();
+        match (text.trim(), cut) {
+            ("", _) => String::new(),
+            (text, false) => format!(": {text}"),
+            (text, true) => format!(": … {text}"),
+        }
+    }
+}
+
+fn said(text: &mut Tail, line: Line<'_>, context: &Context<Command>) {
+    let progress = line
+        .text()
+        .and_then(|line| lines::json(line).or_else(|| lines::plain(line)));
+    match progress {
+        Some(progress) => context.put(progress),
+        None => text.push(line.bytes),
+    }
+}

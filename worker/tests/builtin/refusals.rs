@@ -1,0 +1,107 @@
+//! What a webhook does not do, and servers that refuse.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use axum::Router;
+use axum::http::StatusCode;
+use axum::response::Redirect;
+use axum::routing::post;
+use serde_json::{Value, json};
+use tidegate_shared::config;
+use tidegate_shared::job::{JobRecord, JobState};
+use tidegate_worker::{WebhookHandler, try_out};
+
+use crate::server::{handler, serve};
+
+/// A route that counts how often it was called.
+async fn counter() -> (Arc<AtomicUsize>, String) {
+    let calls = Arc::new(AtomicUsize::new(0));
+    let count = Arc::clone(&calls);
+    let router = Router::new()
+        .route(
+            "/target",
+            post(async move || count.fetch_add(1, Ordering::SeqCst).to_string()),
+        )
+        .route("/redirect", post(async || Redirect::temporary("/target")))
+        .route("/moved", post(async || Redirect::permanent("/target")));
+    (calls, serve(router).await)
+}
+
+async fn failed(handler: WebhookHandler, input: Value) -> (String, JobRecord) {
+    let record = try_out(handler, input).await.expect("a trial").record;
+    assert_eq!(record.state, JobState::Failed, "{:?}", record.result);
+    (record.error.clone().expect("a message"), record)
+}
+
+#[tokio::test]
+async fn addresses_that_are_not_public_are_refused_whatever_name_leads_there() {
+    let (calls, url) = counter().await;
+    let port = url.rsplit_once(':').expect("a port").1;
+    for host in [
+        "127.0.0.1",
+        "localhost",
+        "2130706433",
+        "0x7f000001",
+        "[::1]",
+        "[::ffff:127.0.0.1]",
+        "0.0.0.0",
+    ] {
+        let handler = WebhookHandler::new(&config::Webhook::default());
+        let (error, _) = failed(handler, json!({ "url": format!("http://{host}:{port}/target") })).await;
+        assert!(
+            error.contains("not public") && error.contains("allow_private"),
+            "{host}: {error}"
+        );
+    }
+    assert_eq!(calls.load(Ordering::SeqCst), 0);
+    let trial = try_out(handler(), json!({ "url": format!("{url}/target") })).await;
+    assert_eq!(
+        trial.expect("a trial").record.state,
+        JobState::Succeeded,
+        "where it is allowed"
+    );
+}
+
+#[tokio::test]
+async fn no_redirect_is_followed() {
+    let (calls, url) = counter().await;
+    for path in ["redirect", "moved"] {
+        let (error, _) = failed(handler(), json!({ "url": format!("{url}/{path}") })).await;
+        assert!(error.contains("30"), "{error}");
+    }
+    assert_eq!(calls.load(Ordering::SeqCst), 0);
+}
+
+#[tokio::test]
+async fn a_refusal_is_told_with_its_status_and_a_little_of_its_text() {
+    for status in [400, 401, 404, 409, 410, 422, 408, 425, 429, 500, 502, 503] {
+        let code = StatusCode::from_u16(status).expect("a status");
+        let router = Router::new().route(
+            "/",
+            post(async move || (code, format!("\x1b[1mwhy not{}", "!".repeat(5_000)))),
+        );
+        let (error, _) = failed(handler(), json!({ "url": serve(router).await })).await;
+        assert!(
+            error.contains(&status.to_string()) && error.contains("why not!"),
+            "{error}"
+        );
+        assert!(error.len() < 700 && !error.contains('\x1b'), "{error:?}");
+    }
+}
+
+#[tokio::test]
+async fn errors_tell_no_secrets() {
+    let (_, url) = counter().await;
+    let hidden = "hunter2hunter2";
+    for input in [
+        json!({ "url": format!("http://user:{hidden}@127.0.0.1/") }),
+        json!({ "url": format!("{url}/{hidden}") }),
+        json!({ "url": format!("http://127.0.0.1:1/{hidden}") }),
+        json!({ "url": format!("{url}/target"), "headers": { "x": format!("{hidden}\n") } }),
+        json!({ "url": format!("{url}/target"), "headers": { "host": hidden } }),
+    ] {
+        let (error, _) = failed(handler(), input).await;
+        assert!(!error.contains(hidden), "{error}");
+    }
+}
