@@ -29,9 +29,11 @@ pub struct Audit {
     over: bool,
     /// Of a state topic: the snapshot, and what has changed since.
     map: Option<Map<String, Value>>,
-    /// Whether publications may be left out for newer ones, and how many were that no gap has shown yet.
+    /// Whether publications may be left out for newer ones; how many it was told were, and how many it did
+    /// not get.
     coalesces: bool,
     skipped: u64,
+    missing: u64,
     /// Nothing was left out since the last snapshot: the map is that of the position.
     exact: bool,
     /// Where the last event with an id has taken a follower of an event stream.
@@ -71,6 +73,7 @@ impl Audit {
             map: promise.maps.then(Map::new),
             coalesces: promise.coalesces,
             skipped: 0,
+            missing: 0,
             exact: true,
             cursor: None,
             counts: Counts::default(),
@@ -154,6 +157,7 @@ impl Audit {
                     return Err(format!("recovered: true at offset {offset} with another tag"));
                 }
                 self.skipped = 0;
+                self.missing = 0;
                 self.leads_to = Some((offset, tag.to_owned()));
                 if offset == held.offset {
                     self.arrived(offset, tag)?;
@@ -192,14 +196,14 @@ impl Audit {
         self.skipped += skipped;
         self.counts.skipped += skipped;
         let missing = offset - held.offset - 1;
-        if missing > self.skipped {
+        self.missing += missing;
+        if self.missing > self.skipped {
             return Err(format!(
                 "offset {offset} after {}: {} missing without a word",
                 held.offset,
-                missing - self.skipped
+                self.missing - self.skipped
             ));
         }
-        self.skipped -= missing;
         self.exact &= skipped == 0;
         if self.over {
             return Err(format!("offset {offset} after the terminal entry"));
@@ -253,9 +257,12 @@ impl Audit {
                 "lagged {from} to {to} on a state topic, whose map says nothing of it"
             ));
         }
-        if from != held.offset + 1 || to < from {
+        // What was left out before it is told with the next publication.
+        let begins_right = from == held.offset + 1 || (self.coalesces && from > held.offset);
+        if !begins_right || to < from {
             return Err(format!("lagged {from} to {to} after offset {}", held.offset));
         }
+        self.missing += from - held.offset - 1;
         if self.leads_to.as_ref().is_some_and(|(offset, _)| *offset >= from) {
             return Err(format!("recovered: true, and then lagged {from} to {to}"));
         }
@@ -298,6 +305,7 @@ impl Audit {
         self.leads_to = None;
         self.seen.clear();
         self.skipped = 0;
+        self.missing = 0;
         self.exact = true;
         self.over = is_over(snapshot);
         if let Some(map) = &mut self.map {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 use serde_json::{Map, Value};
 use tidegate_shared::testing::{RedisServer, Reply};
 use tokio::time::sleep;
@@ -16,7 +16,9 @@ use super::truth::Place;
 const ENTRIES: &str = "-120";
 /// Between two questions to a server that reads its data.
 const LOADING: Duration = Duration::from_millis(50);
-const SOON: Duration = Duration::from_secs(15);
+const SOON: Duration = Duration::from_secs(30);
+/// What a server of a Cluster answers if it does not have what is asked for, or not at the moment.
+const ELSEWHERE: [&str; 4] = ["MOVED", "ASK", "TRYAGAIN", "CLUSTERDOWN"];
 
 #[derive(Debug)]
 pub struct Logs {
@@ -90,24 +92,19 @@ pub async fn ask(server: &RedisServer, command: &[&str]) -> Result<Reply> {
     answer.with_context(|| format!("{command:?}: it is another server that has this"))
 }
 
-/// The same; nothing if a server of a Cluster does not have what is asked for, or not at the moment.
+/// The same; nothing if it is elsewhere in the Cluster.
 async fn ask_for_own(server: &RedisServer, command: &[&str]) -> Result<Option<Reply>> {
     let deadline = Instant::now() + SOON;
     loop {
-        let reply = server.command(command).await;
-        match reply.with_context(|| format!("{command:?}"))? {
-            Reply::Error(text) if text.starts_with("LOADING") && Instant::now() < deadline => {
-                sleep(LOADING).await;
-            }
-            Reply::Error(text)
-                if ["MOVED", "ASK", "TRYAGAIN", "CLUSTERDOWN"]
-                    .iter()
-                    .any(|one| text.starts_with(one)) =>
-            {
-                return Ok(None);
-            }
-            Reply::Error(text) => bail!("{command:?}: {text}"),
-            reply => return Ok(Some(reply)),
-        }
+        let again = match server.command(command).await {
+            Ok(Reply::Error(text)) if text.starts_with("LOADING") => text,
+            Ok(Reply::Error(text)) if ELSEWHERE.iter().any(|one| text.starts_with(one)) => return Ok(None),
+            Ok(Reply::Error(text)) => bail!("{command:?}: {text}"),
+            Ok(reply) => return Ok(Some(reply)),
+            // On a busy machine a server may take its time.
+            Err(error) => error.to_string(),
+        };
+        ensure!(Instant::now() < deadline, "{command:?}: {again}");
+        sleep(LOADING).await;
     }
 }

@@ -14,7 +14,7 @@ use super::proxy::{Proxy, Way};
 use super::servers::Servers;
 use crate::{ports, wait};
 
-const SOON: Duration = Duration::from_secs(15);
+const SOON: Duration = Duration::from_secs(40);
 
 #[derive(Debug)]
 pub struct Pair {

@@ -28,6 +28,11 @@ name = \"long\"
 log_size = 2000
 
 [[namespace]]
+name = \"fading\"
+log_size = 50
+log_ttl = \"1s\"
+
+[[namespace]]
 name = \"newest\"
 log_size = 200
 slow = \"latest\"
