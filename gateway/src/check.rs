@@ -50,8 +50,13 @@ fn described(args: &Args, config: &Config) -> String {
     for endpoint in &config.endpoints {
         let _ = write!(
             text,
-            "\nendpoint: {}, open to anyone who reaches it",
-            endpoint.path
+            "\nendpoint: {}, {}",
+            endpoint.path,
+            match (endpoint.anonymous, config.auth.jwt.is_some()) {
+                (true, _) => "open to anyone who reaches it",
+                (false, true) => "for clients with a token",
+                (false, false) => "closed",
+            }
         );
     }
     let keys = match config.auth.api_keys.len() {

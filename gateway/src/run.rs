@@ -193,6 +193,9 @@ fn announce(config: &Config, listeners: &Listeners, open_api_on_loopback: bool) 
             endpoint.path
         );
     }
+    if config.auth.jwt.is_some() {
+        tracing::info!("clients with a token may do everything: this version has no permissions");
+    }
     match (config.auth.api_keys.is_empty(), open_api_on_loopback) {
         (false, _) => {}
         (true, false) => tracing::info!("/api is closed: no API key is set"),

@@ -106,7 +106,11 @@ impl Verifier {
     }
 
     pub fn verify(&self, token: &str) -> Result<Identity, TokenError> {
-        let header = jsonwebtoken::decode_header(token).map_err(|error| reason(&error))?;
+        let header = jsonwebtoken::decode_header(token).map_err(|error| match error.kind() {
+            // `none`, above all.
+            ErrorKind::Json(_) => TokenError::Algorithm,
+            _ => reason(&error),
+        })?;
         let Key { key, validation } = self
             .keys
             .iter()
