@@ -13,6 +13,7 @@ pub mod hub;
 mod listeners;
 pub mod node;
 mod outbox;
+mod presence;
 mod run;
 mod session;
 pub mod transport;

@@ -42,6 +42,10 @@ impl Roster {
         }
     }
 
+    pub(super) fn user(&self, session: SessionId) -> Option<UserId> {
+        self.sessions.get(&session)?.user.clone()
+    }
+
     pub(super) fn find(&self, who: &Who) -> Vec<Arc<Outbox>> {
         let outbox = |session: &SessionId| self.sessions.get(session).map(|seat| seat.outbox.clone());
         match who {

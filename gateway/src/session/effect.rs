@@ -19,7 +19,7 @@ pub(crate) enum Effect {
     /// A command has been answered elsewhere; only to be counted.
     Answered { action: &'static str },
     /// Tell the client of a failure that answers no command.
-    Tell(Failure),
+    Tell(Topic, Failure),
     /// Run this; hand its outcome to [`Session::on_done`](super::Session::on_done).
     Start(Box<Operation>),
     /// End the subscription to this topic.
@@ -71,6 +71,13 @@ pub(crate) enum Work {
         since: Option<Since>,
         /// Nobody asked for it, so the reply is told without an id.
         announced: bool,
+        /// The reply says who is present.
+        lists: bool,
+    },
+    /// Wait until the session, which has left, is off the topic's presence list.
+    Part {
+        topic: Topic,
+        announced: bool,
     },
     Publish {
         topic: Topic,
@@ -79,6 +86,8 @@ pub(crate) enum Work {
     /// Ask who is present.
     Presence {
         topic: Topic,
+        /// Most members to be told; 0: only how many there are.
+        limit: usize,
     },
     History {
         topic: Topic,

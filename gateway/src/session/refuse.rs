@@ -18,13 +18,11 @@ pub(super) fn command(config: &Config, topic: &Topic, command: &Command) -> Resu
         }
         Command::Remove { .. } => publish(topic),
         Command::Presence { .. } => presence(config, topic),
-        Command::Subscribe { .. } | Command::History { .. } => match topic.reserved() {
-            Some(Reserved::Nothing) => Err(Failure::new(
-                ErrorCode::UnknownTopic,
-                format!("topic {topic} names nothing that can exist"),
-            )),
-            _ => Ok(()),
-        },
+        Command::Subscribe { presence: lists, .. } => {
+            exists(topic)?;
+            if *lists { presence(config, topic) } else { Ok(()) }
+        }
+        Command::History { .. } => exists(topic),
         Command::Unsubscribe { .. } | Command::Submit(_) | Command::Ping => Ok(()),
     }
 }
@@ -53,6 +51,16 @@ pub(crate) fn presence(config: &Config, topic: &Topic) -> Result<(), Failure> {
         ErrorCode::Forbidden,
         format!("the namespace of topic {topic} keeps no presence: set `presence = true` for it"),
     ))
+}
+
+fn exists(topic: &Topic) -> Result<(), Failure> {
+    match topic.reserved() {
+        Some(Reserved::Nothing) => Err(Failure::new(
+            ErrorCode::UnknownTopic,
+            format!("topic {topic} names nothing that can exist"),
+        )),
+        _ => Ok(()),
+    }
 }
 
 fn publish(topic: &Topic) -> Result<(), Failure> {
