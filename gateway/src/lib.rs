@@ -14,6 +14,7 @@ pub mod identity;
 mod listeners;
 pub mod node;
 mod outbox;
+mod presence;
 mod run;
 mod session;
 pub mod transport;

@@ -13,9 +13,12 @@ use prometheus::Registry;
 use rand::Rng;
 use thiserror::Error;
 use tidegate_shared::backend::Backend;
+use tidegate_shared::broker::BrokerError;
 use tidegate_shared::config::Config;
 use tidegate_shared::name::{NameError, NodeId};
 use tidegate_shared::nodes::NodeInfo;
+use tidegate_shared::presence::NewMember;
+use tidegate_shared::topic::Topic;
 use tokio::sync::{Notify, mpsc};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
@@ -24,10 +27,14 @@ use crate::control::{self, Desk, Who};
 use crate::drain;
 use crate::hub::Hub;
 use crate::identity::{Identity, KeyError, Verifier};
+use crate::presence::{Attendance, Stay};
 use registration::Registration;
 use roster::Roster;
 
 use crate::outbox::{self, Outbox, OutboxSet};
+
+/// For the backend to take the last clients off its lists when the node ends.
+const PATIENCE: Duration = Duration::from_secs(3);
 
 #[derive(Debug)]
 pub struct Node {
@@ -42,6 +49,7 @@ pub struct Node {
     connections: Mutex<OutboxSet>,
     roster: Mutex<Roster>,
     pub(crate) desk: Desk,
+    pub(crate) attendance: Arc<Attendance>,
     /// Told whenever the last connection ends.
     emptied: Notify,
     /// Its readiness is withdrawn, and it is going to let go of its clients.
@@ -89,6 +97,8 @@ impl Node {
         let tasks = CancellationToken::new();
         let (control, messages) = mpsc::channel(control::WAITING);
         hub.start(events, control, tasks.clone());
+        let attendance = Attendance::new(backend.presence.clone());
+        attendance.start(&hub, &tasks);
         let node = Arc::new(Self {
             id: node_id(&host_name())?,
             config,
@@ -100,6 +110,7 @@ impl Node {
             connections: Mutex::default(),
             roster: Mutex::default(),
             desk: Desk::default(),
+            attendance,
             emptied: Notify::new(),
             draining: CancellationToken::new(),
             leaving: CancellationToken::new(),
@@ -159,9 +170,42 @@ impl Node {
         self.roster.lock().find(who)
     }
 
-    /// Takes the node off the list of nodes, for good.
+    /// Takes its last clients off the presence lists, and the node off the list of nodes, for good.
     pub async fn withdraw(&self) {
+        if tokio::time::timeout(PATIENCE, self.attendance.all_gone())
+            .await
+            .is_err()
+        {
+            tracing::debug!("some clients stay on presence lists until their entries run out");
+        }
         self.registration.withdraw(self).await;
+    }
+
+    /// Puts a connection on the topic's presence list, where there is one.
+    pub(crate) async fn take_seat(
+        &self,
+        outbox: &Outbox,
+        topic: &Topic,
+    ) -> Result<Option<Stay<'_>>, BrokerError> {
+        if !self.config.namespaces.of(topic).presence {
+            return Ok(None);
+        }
+        let session = outbox.session();
+        let identity = self.roster.lock().identity(session);
+        let member = NewMember {
+            session,
+            user: identity.as_ref().map(|identity| identity.user.clone()),
+            info: identity.and_then(|identity| identity.info.clone()),
+        };
+        self.attendance.enter(topic, member).await.map(Some)
+    }
+
+    /// Ends a connection's subscription, and with it its presence.
+    pub(crate) fn leave_topic(&self, outbox: &Arc<Outbox>, topic: &Topic) {
+        self.hub.leave(outbox, topic);
+        if self.config.namespaces.of(topic).presence {
+            self.attendance.leave(topic, outbox.session());
+        }
     }
 
     /// From now on it says that it is draining. Clients may still come.

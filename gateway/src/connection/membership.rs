@@ -74,7 +74,7 @@ impl Membership {
 impl Drop for Membership {
     fn drop(&mut self) {
         for topic in self.session.subscriptions() {
-            self.node.hub.leave(&self.outbox, topic);
+            self.node.leave_topic(&self.outbox, topic);
         }
         let waiting = self.outbox.close();
         self.node

@@ -13,7 +13,7 @@ pub(crate) mod stream;
 mod tests;
 
 pub(crate) use metrics::Metrics;
-pub(crate) use operation::history;
+pub(crate) use operation::{history, present};
 
 use std::future::{Future, poll_fn};
 use std::pin::{Pin, pin};
@@ -333,13 +333,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
                     self.say(|out| dialect.encode_reply(id.as_ref(), &reply, out));
                 }
                 Effect::Answered { action } => self.count(action, OK),
-                Effect::Tell(failure) => {
+                Effect::Tell(topic, failure) => {
                     let dialect = self.member.outbox.format().dialect();
-                    self.say(|out| dialect.encode_push(&Push::Failed(&failure), out));
-                }
-                Effect::Notice(failure) => {
-                    let dialect = self.member.outbox.format().dialect();
-                    self.say(|out| dialect.encode_push(&Push::Failed(&failure), out));
+                    let push = Push::Failed {
+                        topic: topic.as_ref(),
+                        failure: &failure,
+                    };
+                    self.say(|out| dialect.encode_push(&push, out));
                 }
                 Effect::Verify { id, token } => {
                     let effects = self.member.verify(id, &token);
@@ -358,7 +358,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
                     if self.catch_up.stop(&topic) {
                         self.member.outbox.refilled();
                     }
-                    self.member.node.hub.leave(&self.member.outbox, &topic);
+                    self.member.node.leave_topic(&self.member.outbox, &topic);
                 }
                 Effect::Ping => self.put(Frames::control(frame::ping(b""))),
                 Effect::Close(code) => {

@@ -5,15 +5,16 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use tidegate_shared::broker::From;
+use tidegate_shared::broker::{BrokerError, From};
 use tidegate_shared::job::{JobError, JobRecord};
 use tidegate_shared::publication::{Publication, Snapshot};
 use tidegate_shared::topic::Topic;
 
-use crate::dialect::{Failure, Reply};
+use crate::dialect::{Failure, Reply, Roll};
 use crate::hub::Standing;
 use crate::node::Node;
 use crate::outbox::Outbox;
+use crate::presence::roll;
 use crate::session::{Operation, Outcome, Ticket, Work};
 
 type Running = Pin<Box<dyn Future<Output = (Ticket, Outcome)> + Send>>;
@@ -57,6 +58,7 @@ async fn run(operation: Operation, node: Arc<Node>, outbox: Arc<Outbox>) -> (Tic
             topic,
             since,
             announced,
+            lists,
         } => {
             let reply = |standing: Standing| {
                 let subscribed = Reply::Subscribed {
@@ -64,18 +66,30 @@ async fn run(operation: Operation, node: Arc<Node>, outbox: Arc<Outbox>) -> (Tic
                     position: standing.position,
                     recovered: standing.recovered,
                     snapshot: standing.snapshot,
+                    roll: standing.roll,
                 };
-                if announced {
-                    Reply::Announced(Box::new(subscribed))
-                } else {
-                    subscribed
-                }
+                announced_if(announced, subscribed)
             };
-            let joined = node
-                .hub
-                .join(&outbox, &topic, since, ticket.id.as_ref(), reply)
-                .await;
-            Outcome::Joined(joined)
+            let roll = lists.then_some(&node.attendance);
+            Outcome::Joined(
+                async {
+                    // First on the list, then subscribed: so the list that the reply has is complete, and
+                    // who hears of the joining may answer.
+                    let seat = node.take_seat(&outbox, &topic).await?;
+                    node.hub
+                        .join(&outbox, &topic, since, ticket.id.as_ref(), roll, reply)
+                        .await?;
+                    if let Some(seat) = seat {
+                        seat.stay();
+                    }
+                    Ok(())
+                }
+                .await,
+            )
+        }
+        Work::Part { topic, announced } => {
+            node.attendance.gone(&topic, outbox.session()).await;
+            Outcome::Replied(announced_if(announced, Reply::Unsubscribed { topic }))
         }
         Work::Publish { topic, draft } => {
             let published = node.backend.broker.publish(&topic, draft).await;
@@ -86,10 +100,10 @@ async fn run(operation: Operation, node: Arc<Node>, outbox: Arc<Outbox>) -> (Tic
                 Err(error) => Reply::Failed(error.into()),
             })
         }
-        Work::Presence { topic } => {
-            let members = node.backend.presence.members(&topic).await;
-            Outcome::Replied(match members {
-                Ok(members) => Reply::Presence { topic, members },
+        Work::Presence { topic, limit } => {
+            let roll = present(&node, &topic, limit, outbox.limit() / 2).await;
+            Outcome::Replied(match roll {
+                Ok(roll) => Reply::Presence { topic, roll },
                 Err(error) => Reply::Failed(error.into()),
             })
         }
@@ -113,12 +127,38 @@ async fn run(operation: Operation, node: Arc<Node>, outbox: Arc<Outbox>) -> (Tic
             let reply = |standing: Standing| as_of(&submitted, standing);
             let joined = node
                 .hub
-                .join(&outbox, &topic, Some(since), ticket.id.as_ref(), reply)
+                .join(&outbox, &topic, Some(since), ticket.id.as_ref(), None, reply)
                 .await;
             Outcome::Followed { joined, submitted }
         }
     };
     (ticket, outcome)
+}
+
+/// What the server does by itself is told, not answered.
+fn announced_if(announced: bool, reply: Reply) -> Reply {
+    if announced {
+        Reply::Announced(Box::new(reply))
+    } else {
+        reply
+    }
+}
+
+/// At most `limit` members, in at most `budget` bytes, so that one answer does not fill the outbox.
+pub(crate) async fn present(
+    node: &Node,
+    topic: &Topic,
+    limit: usize,
+    budget: usize,
+) -> Result<Roll, BrokerError> {
+    if limit == 0 {
+        return Ok(Roll {
+            count: node.attendance.count(topic).await?,
+            members: Arc::new([]),
+            told: 0,
+        });
+    }
+    Ok(roll(&node.attendance.members(topic).await?, limit, budget))
 }
 
 /// The reply to a submit whose follower begins at `standing`. Nearly always where the submit was; if the

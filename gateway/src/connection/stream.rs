@@ -192,7 +192,11 @@ impl Stream {
         if let Some((topic, since)) = self.wanted.pop_front() {
             let effects = self.member.session.on_command(Request {
                 id: None,
-                command: Command::Subscribe { topic, since },
+                command: Command::Subscribe {
+                    topic,
+                    since,
+                    presence: false,
+                },
             });
             self.apply(effects);
         }
@@ -220,15 +224,20 @@ impl Stream {
                     }
                 }
                 Effect::Answered { action } => node.connection_metrics.command(action, OK),
-                Effect::Tell(failure) => self.say(|out| Events.encode_push(&Push::Failed(&failure), out)),
-                Effect::Notice(failure) => self.say(|out| Events.encode_push(&Push::Failed(&failure), out)),
+                Effect::Tell(topic, failure) => {
+                    let push = Push::Failed {
+                        topic: topic.as_ref(),
+                        failure: &failure,
+                    };
+                    self.say(|out| Events.encode_push(&push, out));
+                }
                 Effect::Identified(identity) => node.identify(&self.member.outbox, identity),
                 Effect::Start(operation) => self.operations.start(*operation, node, &self.member.outbox),
                 Effect::Leave(topic) => {
                     if self.catch_up.stop(&topic) {
                         self.member.outbox.refilled();
                     }
-                    node.hub.leave(&self.member.outbox, &topic);
+                    node.leave_topic(&self.member.outbox, &topic);
                 }
                 Effect::Close(code) => {
                     self.member.outbox.end(Ending::Orderly { code, goodbye: None });

@@ -25,6 +25,8 @@ pub enum Command {
     Subscribe {
         topic: Topic,
         since: Option<Since>,
+        /// The client wants to be told who is present.
+        presence: bool,
     },
     Unsubscribe {
         topic: Topic,
@@ -50,6 +52,8 @@ pub enum Command {
     /// Asks who is present on a topic.
     Presence {
         topic: Topic,
+        /// Absent: the default.
+        limit: Option<u64>,
     },
     History {
         topic: Topic,

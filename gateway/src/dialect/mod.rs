@@ -16,7 +16,7 @@ mod reply;
 pub use command::{Command, DecodeError, JobRequest, Request, RequestId};
 pub use format::{Compression, Encoding, Format, Language};
 pub use push::{Goodbye, Push, Welcome};
-pub use reply::{Failure, Reply};
+pub use reply::{Failure, Reply, Roll};
 
 use bytes::Bytes;
 use tidegate_shared::publication::Publication;

@@ -29,7 +29,11 @@ pub enum Push<'a> {
     },
     GoAway(Goodbye),
     /// Something failed that no command asked for.
-    Failed(&'a Failure),
+    Failed {
+        /// What it is about, if that is a topic.
+        topic: Option<&'a Topic>,
+        failure: &'a Failure,
+    },
 }
 
 /// The first push on every connection.

@@ -21,6 +21,8 @@ pub enum Reply {
         /// Only if the command named a position.
         recovered: Option<bool>,
         snapshot: Option<Snapshot>,
+        /// Only if the command asked who is present.
+        roll: Option<Roll>,
     },
     Unsubscribed {
         topic: Topic,
@@ -28,10 +30,9 @@ pub enum Reply {
     Published {
         position: Option<Position>,
     },
-    /// Who is present on a topic, first come first.
     Presence {
         topic: Topic,
-        members: Vec<Member>,
+        roll: Roll,
     },
     History {
         position: Option<Position>,
@@ -58,6 +59,23 @@ impl Reply {
     /// Whether it is sent even if the command carried no id.
     pub fn is_always_sent(&self) -> bool {
         matches!(self, Self::Failed(_) | Self::Announced(_))
+    }
+}
+
+/// Who is present on a topic.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Roll {
+    /// How many there are.
+    pub count: usize,
+    /// First come first. Shared by those who asked together.
+    pub members: Arc<[Member]>,
+    /// So many of them are told.
+    pub told: usize,
+}
+
+impl Roll {
+    pub fn told(&self) -> &[Member] {
+        self.members.get(..self.told).unwrap_or(&self.members)
     }
 }
 

@@ -7,17 +7,17 @@
 use std::sync::Arc;
 
 use tidegate_shared::broker::{BrokerError, From, Lost, Page, READ_LIMIT};
-use tidegate_shared::code::ErrorCode;
 use tidegate_shared::namespace::TopicKind;
 use tidegate_shared::position::{Offset, Position};
 use tidegate_shared::publication::{Publication, Snapshot};
 use tidegate_shared::topic::Topic;
 
 use super::Hub;
-use super::delivery::{Delivery, append_all};
+use super::delivery::{Delivery, append_all, is_for};
 use super::feed::Admission;
 use super::join::Interest;
-use crate::dialect::{Failure, Push};
+use super::repair::vanished;
+use crate::dialect::Push;
 use crate::outbox::{Frames, FramesBuilder, Outbox};
 
 /// The part of its outbox that one page fills.
@@ -157,17 +157,8 @@ impl Hub {
     }
 
     fn vanished_for(&self, outbox: &Arc<Outbox>, topic: &Topic) {
-        let failure = Failure::new(
-            ErrorCode::UnknownTopic,
-            format!("topic {topic} does not exist any more: nothing will follow"),
-        );
         let mut builder = FramesBuilder::new(outbox.format());
-        builder.add(|out| {
-            outbox
-                .format()
-                .dialect()
-                .encode_push(&Push::Failed(&failure), out);
-        });
+        builder.add(|out| vanished(topic, |push| outbox.format().dialect().encode_push(push, out)));
         let mut delivery = Delivery::new(&self.metrics().outbox);
         let mut shard = self.shard(topic).lock();
         if delivery.put_page(outbox, builder.finish(), topic, None) {
@@ -217,7 +208,7 @@ impl Stretch {
             .publications
             .iter()
             .chain(rest)
-            .filter(|one| one.exclude != Some(outbox.session()));
+            .filter(|one| is_for(one, outbox.session()));
         append_all(&mut builder, format, theirs);
         builder.finish()
     }

@@ -6,11 +6,13 @@
 
 use std::sync::Arc;
 
+use tidegate_shared::name::SessionId;
 use tidegate_shared::namespace::SlowPolicy;
 use tidegate_shared::position::Position;
 use tidegate_shared::publication::Publication;
 use tidegate_shared::topic::Topic;
 
+use super::mentions::mentioned;
 use super::subscribers::Subscribers;
 use crate::dialect::{Format, Push};
 use crate::outbox::{Frames, FramesBuilder, Metrics, Origin, Outbox, Put};
@@ -45,13 +47,15 @@ impl<'a> Delivery<'a> {
             behind: Vec::new(),
         };
         let Some(newest) = run.last() else { return handed };
-        let excludes = run.iter().any(|one| one.exclude.is_some());
+        let excludes = run
+            .iter()
+            .any(|one| one.exclude.is_some() || mentioned(one).is_some());
         let mut encoded: [Option<Option<Frames>>; Format::COUNT] = [const { None }; Format::COUNT];
         for outbox in to.iter() {
             let ahead = if to.has_ahead() { to.ahead(outbox) } else { None };
-            let is_sender = excludes && run.iter().any(|one| one.exclude == Some(outbox.session()));
+            let is_excluded = excludes && !run.iter().all(|one| is_for(one, outbox.session()));
             let format = outbox.format();
-            let frames = if ahead.is_some() || is_sender {
+            let frames = if ahead.is_some() || is_excluded {
                 if ahead.is_some_and(|position| !run.iter().all(|one| agrees(one, &position))) {
                     // Nothing of this leads on from what it has.
                     handed.agreed = false;
@@ -59,7 +63,7 @@ impl<'a> Delivery<'a> {
                 }
                 let some: Vec<Arc<Publication>> = run
                     .iter()
-                    .filter(|one| one.exclude != Some(outbox.session()))
+                    .filter(|one| is_for(one, outbox.session()))
                     .filter(|one| !ahead.is_some_and(|position| has(&position, one)))
                     .cloned()
                     .collect();
@@ -178,6 +182,11 @@ impl Drop for Delivery<'_> {
             outbox.wake();
         }
     }
+}
+
+/// Nobody hears what it asked not to hear, nor of its own coming and going.
+pub(super) fn is_for(publication: &Publication, session: SessionId) -> bool {
+    publication.exclude != Some(session) && mentioned(publication) != Some(session)
 }
 
 /// Appends publications to what goes to one outbox.

@@ -10,6 +10,7 @@ use tokio::sync::oneshot;
 use super::attach::Attachment;
 use super::delivery::Delivery;
 use super::feed::{Admission, Arrival, Feed};
+use super::mentions::Mentions;
 use super::subscribers::Subscribers;
 use crate::outbox::Outbox;
 
@@ -17,6 +18,8 @@ use crate::outbox::Outbox;
 pub(super) struct Entry {
     pub(super) attachment: Attachment,
     pub(super) feed: Feed,
+    /// Only while somebody is joining.
+    pub(super) mentions: Mentions,
     /// Those who are handed what arrives. Who has fallen behind is not among them: it reads the log.
     pub(super) live: Subscribers,
     /// What becomes of subscribers that do not keep up.
@@ -39,6 +42,7 @@ impl Entry {
             slow,
             attachment: Attachment::Detached,
             feed: Feed::default(),
+            mentions: Mentions::default(),
             live: Subscribers::default(),
             joining: 0,
             waiting: Vec::new(),
@@ -73,6 +77,7 @@ impl Entry {
         self.joining = self.joining.saturating_sub(1);
         if self.joining == 0 {
             self.feed.joined();
+            self.mentions.forget();
         }
     }
 
@@ -107,6 +112,9 @@ impl Entry {
             return None;
         }
         let joining = self.is_joining();
+        if joining {
+            self.mentions.hear(run);
+        }
         let mut repair = None;
         // Nearly always all of it, as it came.
         let whole = run.iter().position(|one| match self.feed.arrive(one, joining) {

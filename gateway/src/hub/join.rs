@@ -14,11 +14,14 @@ use tidegate_shared::topic::Topic;
 use tokio::sync::oneshot;
 
 use super::Hub;
-use super::delivery::{Delivery, append_all};
+use super::delivery::{Delivery, append_all, is_for};
+use super::entry::Entry;
 use super::feed::Admission;
 use super::reading::{Reading, Standing};
-use crate::dialect::{Failure, Reply, RequestId};
+use crate::dialect::{Failure, Reply, RequestId, Roll};
 use crate::outbox::{FramesBuilder, Outbox};
+use crate::presence::{Attendance, roll};
+use crate::session::members_limit;
 
 /// How often the log is read for one join before it is given up. Only a topic that changes more within
 /// one read than the hub keeps makes it more than once.
@@ -48,7 +51,8 @@ impl Drop for Interest<'_> {
 impl Hub {
     /// Makes a connection a live subscriber of a topic. Puts into its outbox, in one piece: what `reply`
     /// makes of where it stands (nothing if that is not to be sent), then the publications after
-    /// `since`, then what was published meanwhile.
+    /// `since`, then what was published meanwhile. With `roll` the reply says who is present, and
+    /// whoever comes or goes after that is told.
     ///
     /// May be dropped at any time; then nothing has happened, or the connection is a subscriber and
     /// must [`Hub::leave`].
@@ -58,26 +62,40 @@ impl Hub {
         topic: &Topic,
         since: Option<Since>,
         id: Option<&RequestId>,
+        roll: Option<&Arc<Attendance>>,
         reply: impl Fn(Standing) -> Reply,
     ) -> Result<(), Failure> {
         let interest = Interest::new(self, topic);
         self.attached(topic).await?;
-        if !self.config().namespaces.of(topic).has_log() {
-            let standing = Standing {
-                position: None,
-                recovered: since.map(|_| false),
-                snapshot: None,
-            };
-            self.admit_without_log(outbox, topic, greeting(outbox, id, &reply(standing)));
-            return Ok(());
-        }
+        let has_log = self.config().namespaces.of(topic).has_log();
         let mut reading: Option<Reading> = None;
         for _ in 0..ATTEMPTS {
+            let called = match roll {
+                Some(attendance) => Some(self.call_roll(attendance, topic, outbox.limit()).await?),
+                None => None,
+            };
+            let reply = |standing: Standing| {
+                let roll = called.as_ref().map(|called| called.roll.clone());
+                reply(Standing { roll, ..standing })
+            };
+            let mark = called.as_ref().map(|called| called.mark);
+            if !has_log {
+                let standing = Standing {
+                    position: None,
+                    recovered: since.map(|_| false),
+                    snapshot: None,
+                    roll: None,
+                };
+                if self.admit_without_log(outbox, topic, mark, greeting(outbox, id, &reply(standing))) {
+                    return Ok(());
+                }
+                continue;
+            }
             let now = match reading.take() {
                 Some(reading) => self.read_on(topic, reading, outbox.limit()).await?,
                 None => self.read(topic, since, outbox.limit()).await?,
             };
-            match self.admit(outbox, topic, id, &reply, &now).await? {
+            match self.admit(outbox, topic, id, mark, &reply, &now).await? {
                 Next::Joined => {
                     self.count_recovery(now.standing.recovered);
                     drop(interest);
@@ -116,13 +134,14 @@ impl Hub {
         outbox: &Arc<Outbox>,
         topic: &Topic,
         id: Option<&RequestId>,
+        mark: Option<u64>,
         reply: &impl Fn(Standing) -> Reply,
         reading: &Reading,
     ) -> Result<Next, Failure> {
         for _ in 0..ATTEMPTS {
             let mut builder = greeting(outbox, id, &reply(reading.standing.clone()));
             append(&mut builder, outbox, &reading.publications);
-            let (admission, repair, wait) = self.try_admit(outbox, topic, builder, reading);
+            let (admission, repair, wait) = self.try_admit(outbox, topic, mark, builder, reading);
             if let Some(number) = repair {
                 self.repair(topic.clone(), number);
             }
@@ -147,9 +166,20 @@ impl Hub {
         Ok(Next::ReadAnew)
     }
 
-    fn admit_without_log(&self, outbox: &Arc<Outbox>, topic: &Topic, greeting: FramesBuilder) {
+    /// `false` if more came and went than is remembered since the roll was called.
+    fn admit_without_log(
+        &self,
+        outbox: &Arc<Outbox>,
+        topic: &Topic,
+        mark: Option<u64>,
+        mut greeting: FramesBuilder,
+    ) -> bool {
         let mut delivery = Delivery::new(&self.metrics().outbox);
         let mut shard = self.shard(topic).lock();
+        let Some(mentions) = mentions(shard.entry(topic), mark) else {
+            return false;
+        };
+        append(&mut greeting, outbox, &mentions);
         if let Some(frames) = greeting.finish() {
             delivery.put(outbox, frames);
         }
@@ -157,6 +187,21 @@ impl Hub {
         entry.feed.open();
         self.count_in(entry.live.insert(outbox.clone()));
         drop(shard);
+        true
+    }
+
+    async fn call_roll(
+        &self,
+        attendance: &Arc<Attendance>,
+        topic: &Topic,
+        limit: usize,
+    ) -> Result<Called, Failure> {
+        let mark = self.shard(topic).lock().entry(topic).mentions.mark();
+        let members = attendance.members(topic).await?;
+        Ok(Called {
+            roll: roll(&members, members_limit(None), limit / 2),
+            mark,
+        })
     }
 
     /// One try: under the lock, and without waiting.
@@ -164,12 +209,16 @@ impl Hub {
         &self,
         outbox: &Arc<Outbox>,
         topic: &Topic,
+        mark: Option<u64>,
         mut builder: FramesBuilder,
         reading: &Reading,
     ) -> (Admission, Option<u32>, Option<oneshot::Receiver<bool>>) {
         let mut delivery = Delivery::new(&self.metrics().outbox);
         let mut shard = self.shard(topic).lock();
         let entry = shard.entry(topic);
+        let Some(mentions) = mentions(entry, mark) else {
+            return (Admission::Stale, None, None);
+        };
         let (admission, repair) = entry.admit(
             outbox,
             reading.top,
@@ -177,6 +226,7 @@ impl Hub {
             &mut delivery,
             |rest, delivery| {
                 append(&mut builder, outbox, rest);
+                append(&mut builder, outbox, &mentions);
                 if let Some(frames) = builder.finish() {
                     delivery.put(outbox, frames);
                 }
@@ -211,6 +261,17 @@ impl Hub {
     }
 }
 
+/// A topic's list as it was, and what to ask with for what has changed since.
+struct Called {
+    roll: Roll,
+    mark: u64,
+}
+
+/// Who came and went since the roll was called, if it was; `None` if that is no longer known.
+fn mentions(entry: &Entry, mark: Option<u64>) -> Option<Vec<Arc<Publication>>> {
+    mark.map_or_else(|| Some(Vec::new()), |mark| entry.mentions.since(mark))
+}
+
 /// How a join goes on.
 enum Next {
     Joined,
@@ -220,9 +281,7 @@ enum Next {
 
 /// Adds what this connection is to get of some publications.
 fn append(builder: &mut FramesBuilder, outbox: &Outbox, publications: &[Arc<Publication>]) {
-    let theirs = publications
-        .iter()
-        .filter(|one| one.exclude != Some(outbox.session()));
+    let theirs = publications.iter().filter(|one| is_for(one, outbox.session()));
     append_all(builder, outbox.format(), theirs);
 }
 

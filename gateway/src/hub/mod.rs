@@ -11,6 +11,7 @@ mod events;
 mod feed;
 mod join;
 mod list;
+mod mentions;
 mod metrics;
 mod reading;
 mod repair;
@@ -90,6 +91,17 @@ impl Hub {
         let hub = &self.metrics().hub;
         let count = |gauge: &prometheus::IntGauge| u64::try_from(gauge.get()).unwrap_or_default();
         (count(&hub.subscriptions), count(&hub.topics))
+    }
+
+    /// The attached topics whose namespaces have presence.
+    pub(crate) fn with_presence(&self) -> Vec<Topic> {
+        let namespaces = &self.config().namespaces;
+        let of_shard = |shard: &Mutex<shard::Shard>| {
+            let shard = shard.lock();
+            let topics = shard.topics.keys().filter(|topic| namespaces.of(topic).presence);
+            topics.cloned().collect::<Vec<_>>()
+        };
+        self.shards().iter().flat_map(of_shard).collect()
     }
 
     /// Hears the broker and keeps house until `stop`. What nodes tell each other goes on to `control`.

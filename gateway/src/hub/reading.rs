@@ -8,7 +8,7 @@ use tidegate_shared::publication::{Publication, Snapshot};
 use tidegate_shared::topic::Topic;
 
 use super::Hub;
-use crate::dialect::Failure;
+use crate::dialect::{Failure, Roll};
 
 /// Where a subscriber stands when it begins.
 #[derive(Debug, Clone, PartialEq)]
@@ -17,6 +17,8 @@ pub(crate) struct Standing {
     /// Only if it came with a position.
     pub(crate) recovered: Option<bool>,
     pub(crate) snapshot: Option<Snapshot>,
+    /// Only if it wants to know who is present.
+    pub(crate) roll: Option<Roll>,
 }
 
 /// What a joiner has got from the log.
@@ -51,6 +53,7 @@ impl Hub {
                     position: Some(top),
                     recovered: Some(false),
                     snapshot: page.snapshot,
+                    roll: None,
                 },
                 publications: Vec::new(),
                 top,
@@ -68,6 +71,7 @@ impl Hub {
                 position: Some(top),
                 recovered: Some(true),
                 snapshot: None,
+                roll: None,
             },
             publications: page.publications,
         };
@@ -144,6 +148,7 @@ impl Hub {
                 position: Some(top),
                 recovered,
                 snapshot: page.snapshot,
+                roll: None,
             },
             publications: Vec::new(),
             top,

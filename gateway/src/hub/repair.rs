@@ -132,7 +132,7 @@ impl Hub {
                     self.metrics().hub.gaps.failed.inc();
                     entry.end_wait(false);
                     if matches!(error, BrokerError::UnknownTopic(_)) {
-                        vanished(entry, &topic, &mut delivery);
+                        conclude(entry, &topic, &mut delivery);
                         return;
                     }
                     drop(shard);
@@ -275,15 +275,25 @@ fn reset(
 }
 
 /// The topic is gone for good: nothing will follow.
-fn vanished(entry: &mut Entry, topic: &Topic, delivery: &mut Delivery<'_>) {
+fn conclude(entry: &mut Entry, topic: &Topic, delivery: &mut Delivery<'_>) {
+    vanished(topic, |push| {
+        for outbox in entry.live.iter() {
+            delivery.push(outbox, push, entry.slow);
+        }
+    });
+    entry.feed.conclude(entry.is_joining(), &mut Vec::new());
+}
+
+/// Hands on what subscribers of a topic are told that is gone.
+pub(super) fn vanished(topic: &Topic, tell: impl FnOnce(&Push<'_>)) {
     let failure = Failure::new(
         ErrorCode::UnknownTopic,
         format!("topic {topic} does not exist any more: nothing will follow"),
     );
-    for outbox in entry.live.iter() {
-        delivery.push(outbox, &Push::Failed(&failure), entry.slow);
-    }
-    entry.feed.conclude(entry.is_joining(), &mut Vec::new());
+    tell(&Push::Failed {
+        topic: Some(topic),
+        failure: &failure,
+    });
 }
 
 impl Outcome {

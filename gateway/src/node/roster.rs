@@ -56,6 +56,10 @@ impl Roster {
         }
     }
 
+    pub(super) fn identity(&self, session: SessionId) -> Option<Arc<Identity>> {
+        self.sessions.get(&session)?.identity.clone()
+    }
+
     pub(super) fn find(&self, who: &Who) -> Vec<Arc<Outbox>> {
         let outbox = |session: &SessionId| self.sessions.get(session).map(|seat| seat.outbox.clone());
         match who {

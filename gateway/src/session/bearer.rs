@@ -54,10 +54,13 @@ impl Bearer {
         }
         self.notice_at = None;
         let left = (self.ends_at - now).as_secs_f64().ceil();
-        Some(Effect::Notice(Failure::new(
-            ErrorCode::Expired,
-            format!("the token expires in {left} s: send `auth` with a new one"),
-        )))
+        Some(Effect::Tell(
+            None,
+            Failure::new(
+                ErrorCode::Expired,
+                format!("the token expires in {left} s: send `auth` with a new one"),
+            ),
+        ))
     }
 }
 
@@ -83,7 +86,7 @@ mod tests {
         let mut bearer = bearer(now, 3_600);
         assert_eq!(bearer.deadline(), after(3_570));
         assert_eq!(bearer.on_tick(after(3_569)), None);
-        let Some(Effect::Notice(failure)) = bearer.on_tick(after(3_570)) else {
+        let Some(Effect::Tell(None, failure)) = bearer.on_tick(after(3_570)) else {
             panic!("no notice");
         };
         assert_eq!(failure.code, ErrorCode::Expired);

@@ -22,9 +22,7 @@ pub(crate) enum Effect {
     /// A command has been answered elsewhere; only to be counted.
     Answered { action: &'static str },
     /// Tell the client of a failure that answers no command.
-    Tell(Failure),
-    /// Tell the client of what will be a failure of the connection.
-    Notice(Failure),
+    Tell(Option<Topic>, Failure),
     /// Check the token; hand what it says to [`Session::on_verified`](super::Session::on_verified).
     Verify { id: Option<RequestId>, token: Box<str> },
     /// The client's name is known from now on.
@@ -80,6 +78,13 @@ pub(crate) enum Work {
         since: Option<Since>,
         /// Nobody asked for it, so the reply is told without an id.
         announced: bool,
+        /// The reply says who is present.
+        lists: bool,
+    },
+    /// Wait until the session, which has left, is off the topic's presence list.
+    Part {
+        topic: Topic,
+        announced: bool,
     },
     Publish {
         topic: Topic,
@@ -88,6 +93,8 @@ pub(crate) enum Work {
     /// Ask who is present.
     Presence {
         topic: Topic,
+        /// Most members to be told; 0: only how many there are.
+        limit: usize,
     },
     History {
         topic: Topic,

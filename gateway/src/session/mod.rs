@@ -9,19 +9,21 @@ mod bearer;
 mod effect;
 mod heartbeat;
 mod lane;
+mod limit;
 mod refuse;
 mod submit;
 #[cfg(test)]
 mod tests;
 
 pub(crate) use effect::{Effect, Operation, Outcome, Ticket, Work};
+pub(crate) use limit::{history_limit, members_limit};
 pub(crate) use refuse::{inbox as check_inbox, presence as check_presence};
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use hashbrown::HashSet;
-use tidegate_shared::broker::{Draft, From, READ_LIMIT};
+use tidegate_shared::broker::{Draft, From};
 use tidegate_shared::code::{CloseCode, ErrorCode};
 use tidegate_shared::config::Config;
 use tidegate_shared::name::UserId;
@@ -43,8 +45,6 @@ pub(crate) const COMMANDS: u16 = 64;
 const RUBBISH: u8 = 10;
 /// What metrics call what the server does by itself.
 pub(crate) const BY_API: &str = "by_api";
-/// Publications of a `history` that does not say how many.
-const HISTORY: u64 = 100;
 
 #[derive(Debug)]
 pub(crate) struct Session {
@@ -188,7 +188,7 @@ impl Session {
             | Command::Publish { ref topic, .. }
             | Command::Set { ref topic, .. }
             | Command::Remove { ref topic, .. }
-            | Command::Presence { ref topic }
+            | Command::Presence { ref topic, .. }
             | Command::History { ref topic, .. } => {
                 let topic = topic.clone();
                 self.commands += 1;
@@ -246,7 +246,11 @@ impl Session {
                     }
                     Err(failure) => {
                         effects.push(Effect::reply(action, id, submitted));
-                        effects.push(Effect::Tell(refuse::not_followed(&failure)));
+                        effects.extend(
+                            topic
+                                .clone()
+                                .map(|topic| Effect::Tell(Some(topic), refuse::not_followed(&failure))),
+                        );
                     }
                 }
             }
@@ -296,6 +300,9 @@ impl Session {
         };
         match begun {
             Begun::Takes(work) => {
+                if let Work::Part { topic, .. } = &work {
+                    self.end_subscription(topic, effects);
+                }
                 let ticket = Ticket {
                     id,
                     action,
@@ -305,11 +312,8 @@ impl Session {
                 true
             }
             Begun::Answered(reply) => {
-                if ends_subscription(&reply) && self.subscriptions.remove(topic) {
-                    if self.subscriptions.is_empty() {
-                        self.subscriptions = HashSet::new();
-                    }
-                    effects.push(Effect::Leave(topic.clone()));
+                if ends_subscription(&reply) {
+                    self.end_subscription(topic, effects);
                 }
                 self.commands -= 1;
                 effects.push(Effect::reply(action, id, reply));
@@ -320,6 +324,27 @@ impl Session {
                 false
             }
         }
+    }
+
+    fn end_subscription(&mut self, topic: &Topic, effects: &mut Vec<Effect>) {
+        if self.subscriptions.remove(topic) {
+            if self.subscriptions.is_empty() {
+                self.subscriptions = HashSet::new();
+            }
+            effects.push(Effect::Leave(topic.clone()));
+        }
+    }
+
+    fn begin_unsubscribe(&self, topic: Topic, announced: bool) -> Begun {
+        if self.subscriptions.contains(&topic) && self.config.namespaces.of(&topic).presence {
+            return Begun::Takes(Work::Part { topic, announced });
+        }
+        let unsubscribed = Reply::Unsubscribed { topic };
+        Begun::Answered(if announced {
+            Reply::Announced(Box::new(unsubscribed))
+        } else {
+            unsubscribed
+        })
     }
 
     fn begin_order(&mut self, order: Order) -> Begun {
@@ -334,10 +359,11 @@ impl Session {
                     topic,
                     since,
                     announced: true,
+                    lists: false,
                 })
             }
             Order::Unsubscribe { topic } if self.subscriptions.contains(&topic) => {
-                Begun::Answered(Reply::Announced(Box::new(Reply::Unsubscribed { topic })))
+                self.begin_unsubscribe(topic, true)
             }
             Order::Unsubscribe { .. } => Begun::Nothing,
         }
@@ -350,7 +376,7 @@ impl Session {
         }
         let topic = topic.clone();
         match command {
-            Command::Subscribe { since, .. } => {
+            Command::Subscribe { since, presence, .. } => {
                 if self.subscriptions.contains(&topic) {
                     return Begun::Answered(Reply::Failed(Failure::new(
                         ErrorCode::AlreadySubscribed,
@@ -365,9 +391,10 @@ impl Session {
                     topic,
                     since,
                     announced: false,
+                    lists: presence,
                 })
             }
-            Command::Unsubscribe { .. } => Begun::Answered(Reply::Unsubscribed { topic }),
+            Command::Unsubscribe { .. } => self.begin_unsubscribe(topic, false),
             Command::Publish { data, key, .. } => {
                 let mut draft = Draft::new(Body::Message { data, event: None });
                 draft.key = key;
@@ -382,7 +409,10 @@ impl Session {
                 let draft = Draft::new(Body::Remove { key, expired: false });
                 Begun::Takes(Work::Publish { topic, draft })
             }
-            Command::Presence { .. } => Begun::Takes(Work::Presence { topic }),
+            Command::Presence { limit, .. } => Begun::Takes(Work::Presence {
+                topic,
+                limit: members_limit(limit),
+            }),
             Command::History { since, limit, .. } => Begun::Takes(Work::History {
                 topic,
                 from: since.map_or(From::Newest, From::After),
@@ -415,11 +445,6 @@ fn ends_subscription(reply: &Reply) -> bool {
         Reply::Announced(inner) => ends_subscription(inner),
         reply => matches!(reply, Reply::Unsubscribed { .. }),
     }
-}
-
-/// How many publications a `history` that asks for so many gets at most.
-pub(crate) fn history_limit(asked: Option<u64>) -> usize {
-    usize::try_from(asked.unwrap_or(HISTORY)).map_or(READ_LIMIT, |limit| limit.min(READ_LIMIT))
 }
 
 /// How a command starts.

@@ -24,14 +24,11 @@ pub(super) fn command(
         }
         Command::Remove { .. } => publish(topic),
         Command::Presence { .. } => presence(config, topic),
-        Command::Subscribe { .. } | Command::History { .. } => match topic.reserved() {
-            Some(Reserved::Nothing) => Err(Failure::new(
-                ErrorCode::UnknownTopic,
-                format!("topic {topic} names nothing that can exist"),
-            )),
-            Some(Reserved::User(owner)) => inbox(&owner, user),
-            _ => Ok(()),
-        },
+        Command::Subscribe { presence: lists, .. } => {
+            exists(topic, user)?;
+            if *lists { presence(config, topic) } else { Ok(()) }
+        }
+        Command::History { .. } => exists(topic, user),
         Command::Unsubscribe { .. } | Command::Submit(_) | Command::Auth { .. } | Command::Ping => Ok(()),
     }
 }
@@ -71,6 +68,18 @@ pub(crate) fn presence(config: &Config, topic: &Topic) -> Result<(), Failure> {
         ErrorCode::Forbidden,
         format!("the namespace of topic {topic} keeps no presence: set `presence = true` for it"),
     ))
+}
+
+/// Whether there can be such a topic for this user.
+fn exists(topic: &Topic, user: Option<&UserId>) -> Result<(), Failure> {
+    match topic.reserved() {
+        Some(Reserved::Nothing) => Err(Failure::new(
+            ErrorCode::UnknownTopic,
+            format!("topic {topic} names nothing that can exist"),
+        )),
+        Some(Reserved::User(owner)) => inbox(&owner, user),
+        _ => Ok(()),
+    }
 }
 
 fn publish(topic: &Topic) -> Result<(), Failure> {

@@ -8,11 +8,12 @@ use tidegate_shared::config::Config;
 use tidegate_shared::job::{JobId, JobRecord, JobState, Submitted};
 use tidegate_shared::json::RawJson;
 use tidegate_shared::name::{JobType, QueueName};
+use tidegate_shared::namespace::{Namespace, Namespaces};
 use tidegate_shared::position::{Epoch, Position};
 use tidegate_shared::topic::Topic;
 use tokio::time::Instant;
 
-use super::{COMMANDS, Effect, Operation, Outcome, Session};
+use super::{COMMANDS, Effect, Operation, Outcome, Session, Work};
 use crate::dialect::{Command, DecodeError, Failure, JobRequest, Reply, Request, RequestId};
 
 fn session(change: impl FnOnce(&mut Config)) -> Session {
@@ -49,8 +50,18 @@ fn subscribe(id: u32, name: &str) -> Request {
         Command::Subscribe {
             topic: topic(name),
             since: None,
+            presence: false,
         },
     )
+}
+
+/// With a namespace `room` that has presence.
+fn session_with_rooms() -> Session {
+    session(|config| {
+        let mut room = Namespace::new("room");
+        room.presence = true;
+        config.namespaces = Namespaces::new(Namespace::new("default"), [room]);
+    })
 }
 
 fn submit(id: u32) -> Request {
@@ -127,6 +138,62 @@ fn what_needs_no_time_waits_for_its_turn_all_the_same() {
     assert!(effects.contains(&Effect::Leave(topic("a"))), "{effects:?}");
     assert_eq!(started(effects)[0].0, "3");
     assert_eq!(session.subscriptions().count(), 0);
+}
+
+#[test]
+fn who_is_present_is_told_only_where_presence_is_kept() {
+    let mut session = session_with_rooms();
+    let asks = |name: &str| {
+        let command = Command::Subscribe {
+            topic: topic(name),
+            since: None,
+            presence: true,
+        };
+        request(1, command)
+    };
+    assert_eq!(
+        failures(&session.on_command(asks("news"))),
+        [ErrorCode::Forbidden]
+    );
+    let join = only(session.on_command(asks("room:1")));
+    let Work::Join { lists, .. } = &join.work else {
+        panic!("{:?}", join.work)
+    };
+    assert!(lists);
+    session.on_done(join.ticket, Outcome::Joined(Ok(())));
+    assert_eq!(session.subscriptions().count(), 1);
+}
+
+#[test]
+fn who_leaves_a_list_is_answered_when_it_is_off_it() {
+    let mut session = session_with_rooms();
+    let join = only(session.on_command(subscribe(1, "room:1")));
+    session.on_done(join.ticket, Outcome::Joined(Ok(())));
+    let unsubscribe = Command::Unsubscribe {
+        topic: topic("room:1"),
+    };
+    let effects = session.on_command(request(2, unsubscribe.clone()));
+    assert_eq!(effects[0], Effect::Leave(topic("room:1")), "at once");
+    let part = only(effects);
+    assert!(matches!(part.work, Work::Part { announced: false, .. }));
+    assert!(
+        session.on_command(subscribe(3, "room:1")).is_empty(),
+        "it waits for that"
+    );
+    let reply = Reply::Unsubscribed {
+        topic: topic("room:1"),
+    };
+    let effects = session.on_done(part.ticket, Outcome::Replied(reply));
+    assert!(matches!(only(effects).work, Work::Join { .. }));
+    let mut other = session_with_rooms();
+    let effects = other.on_command(request(4, unsubscribe));
+    assert!(matches!(
+        &effects[..],
+        [Effect::Reply {
+            reply: Reply::Unsubscribed { .. },
+            ..
+        }]
+    ));
 }
 
 #[test]
@@ -219,7 +286,7 @@ fn who_cannot_follow_is_told_that_the_job_was_submitted() {
             reply: Reply::Submitted { .. },
             ..
         },
-        Effect::Tell(failure),
+        Effect::Tell(_, failure),
     ] = &effects[..]
     else {
         panic!("{effects:?}")

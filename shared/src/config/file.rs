@@ -213,6 +213,11 @@ fn namespace(section: &mut Section<'_, '_, '_>, mut namespace: Namespace, limits
         &mut namespace.log_ttl,
         section.time("log_ttl", &seconds(1, 30 * 86_400)),
     );
+    keep(&mut namespace.presence, section.flag("presence"));
+    keep(&mut namespace.join_leave, section.flag("join_leave"));
+    if section.has("join_leave") && namespace.join_leave {
+        check_join_leave(section, namespace.presence, namespace.kind);
+    }
     let slow = [
         ("close", SlowPolicy::Close),
         ("latest", SlowPolicy::Latest),
@@ -239,6 +244,27 @@ fn namespace(section: &mut Section<'_, '_, '_>, mut namespace: Namespace, limits
         section.choice("see_presence", ACCESS),
     );
     namespace
+}
+
+fn check_join_leave(section: &mut Section<'_, '_, '_>, presence: bool, kind: TopicKind) {
+    let (reason, remedy) = if kind == TopicKind::Bare {
+        (
+            "on topics of the kind \"bare\" nothing but data is sent",
+            "remove it",
+        )
+    } else if presence {
+        return;
+    } else {
+        (
+            "nobody comes or goes where no presence is kept",
+            "set `presence = true`, too",
+        )
+    };
+    section.wrong(
+        "join_leave",
+        section.place_of("join_leave"),
+        Wrong::new(reason, remedy),
+    );
 }
 
 const DIALECTS: &[(&str, DialectName)] = &[("native", DialectName::Native), ("echo", DialectName::Echo)];

@@ -32,8 +32,6 @@ pub(super) const KEYS: &[Key] = &[
     key("limits", "connections_per_user", Shape::Number, Off::Nothing),
     key("limits", "connections_per_address", Shape::Number, Off::Nothing),
     key("limits", "commands_per_second", Shape::Number, Off::Nothing),
-    key("namespace", "presence", Shape::Flag, Off::Nothing),
-    key("namespace", "join_leave", Shape::Flag, Off::Nothing),
     key("auth.jwt", "jwks_url", Shape::Text, Off::Nothing),
     key("endpoint", "app", Shape::Text, Off::Nothing),
     key("jobs", "submit", ACCESS, Off::Text("anyone")),

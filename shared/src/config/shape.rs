@@ -12,7 +12,6 @@ use super::quantity;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Shape {
     Text,
-    Flag,
     Number,
     Time,
     /// An array of texts.
@@ -26,7 +25,7 @@ pub(super) enum Shape {
 pub(super) enum Off {
     /// There is none.
     Never,
-    /// 0, `0s`, `false`, an empty text or list.
+    /// 0, `0s`, an empty text or list.
     Nothing,
     Text(&'static str),
 }
@@ -42,10 +41,6 @@ impl Shape {
         };
         match self {
             Self::Text => is(matches!(value, DeValue::String(_)), "write a text between quotes"),
-            Self::Flag => is(
-                matches!(value, DeValue::Boolean(_)),
-                "write true or false, without quotes",
-            ),
             Self::Table => is(matches!(value, DeValue::Table(_)), "write a table, as { a = 1 }"),
             Self::List => {
                 let texts = matches!(value, DeValue::Array(array)
@@ -76,7 +71,6 @@ impl Off {
                     quantity::duration(text) == Ok(Duration::ZERO)
                 }
                 DeValue::String(text) => text.is_empty(),
-                DeValue::Boolean(flag) => !flag,
                 DeValue::Array(array) => array.is_empty(),
                 other => number(other) == Ok(0),
             },

@@ -5,6 +5,7 @@ use std::collections::HashSet;
 
 use serde_json::{Map, Value};
 
+use super::steps::Steps;
 use super::told::{Told, apply, is_over};
 use super::truth::{Place, Truth};
 
@@ -29,6 +30,8 @@ pub struct Audit {
     over: bool,
     /// Of a state topic: the snapshot, and what has changed since.
     map: Option<Map<String, Value>>,
+    /// Of a job's topic.
+    steps: Option<Steps>,
     /// Whether publications may be left out for newer ones; how many it was told were, and how many it did
     /// not get.
     coalesces: bool,
@@ -71,6 +74,7 @@ impl Audit {
             seen: HashSet::new(),
             over: false,
             map: promise.maps.then(Map::new),
+            steps: topic.starts_with("job:").then(Steps::default),
             coalesces: promise.coalesces,
             skipped: 0,
             missing: 0,
@@ -227,6 +231,9 @@ impl Audit {
                 truth.maps(&place, map, &self.who)?;
             }
         }
+        if let Some(steps) = &mut self.steps {
+            steps.next(data)?;
+        }
         if is_over(data) {
             self.over = true;
         } else if data.get("number").is_some() && !self.seen.insert(data.to_string()) {
@@ -308,6 +315,9 @@ impl Audit {
         self.missing = 0;
         self.exact = true;
         self.over = is_over(snapshot);
+        if let Some(steps) = &mut self.steps {
+            steps.begin(snapshot);
+        }
         if let Some(map) = &mut self.map {
             let Some(snapshot) = snapshot.as_object() else {
                 return Err(format!("no map at offset {offset}, but {snapshot}"));

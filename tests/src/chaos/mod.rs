@@ -7,6 +7,7 @@
 
 pub mod audit;
 pub mod book;
+pub mod calm;
 pub mod jobs;
 pub mod latency;
 pub mod logs;
@@ -22,6 +23,7 @@ pub mod resume;
 pub mod servers;
 pub mod slots;
 pub mod stalled;
+pub mod steps;
 pub mod stream;
 pub mod subscriber;
 pub mod told;
@@ -29,17 +31,15 @@ pub mod topics;
 pub mod truth;
 pub mod watched;
 
-use std::fmt::Write as _;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
-use serde_json::json;
 use tokio::task::JoinSet;
-use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
 use book::Book;
+use calm::Calm;
 use logs::Logs;
 use nodes::{Doors, Nodes};
 use pair::Pair;
@@ -49,14 +49,11 @@ use report::Report;
 use servers::Servers;
 use slots::Slots;
 use subscriber::{Subscriber, Way};
-use truth::Place;
 use watched::Watched;
 
 /// How long a subscriber may be silent after service is back.
 pub const SILENCE: Duration = Duration::from_secs(45);
 const GATEWAYS: usize = 3;
-/// Between two looks at a subscriber.
-const LOOK: Duration = Duration::from_millis(50);
 
 #[derive(Debug, Clone, Copy)]
 pub struct Options {
@@ -94,6 +91,13 @@ async fn run_on(options: Options, servers: &mut impl Servers, book: Arc<Book>) -
     outcome.with_context(|| format!("seed {}\n{}", options.seed, nodes.logs()))
 }
 
+/// Somebody follows a topic all the time.
+#[derive(Debug, Clone)]
+pub struct Followed {
+    pub who: String,
+    pub topic: String,
+}
+
 struct Run {
     options: Options,
     topics: Vec<String>,
@@ -119,7 +123,13 @@ impl Run {
             let back = Instant::now();
             self.book.remark("calm");
             stop.cancel();
-            self.calm(servers, &followed, back).await?;
+            let calm = Calm {
+                api: Api::new(&self.doors)?,
+                book: self.book.clone(),
+                followed: &followed,
+                back,
+            };
+            calm.come(servers).await?;
             self.jobs_end(&mut working, back).await;
             servers.look().await?;
             nodes.ensure_sound()?;
@@ -135,18 +145,25 @@ impl Run {
         })
     }
 
-    /// Subscribers with one to three topics each, and who follows what.
-    fn subscribers(&self, leave: &CancellationToken) -> (JoinSet<()>, Vec<(String, String)>) {
+    /// Who follows what: one to three topics each, and some very many.
+    fn subscribers(&self, leave: &CancellationToken) -> (JoinSet<()>, Vec<Followed>) {
         let mut tasks = JoinSet::new();
         let mut followed = Vec::new();
         for number in 0..self.options.subscribers {
-            let first = usize::try_from(number).unwrap_or_default();
-            let count = 1 + first % 3;
-            let topics: Vec<String> = (0..count)
-                .map(|step| self.topics[(first + step * 5) % self.topics.len()].clone())
-                .collect();
+            let topics: Vec<String> = if number % 7 == 6 {
+                topics::many(number / 7).collect()
+            } else {
+                let first = usize::try_from(number).unwrap_or_default();
+                let steps = 0..1 + first % 3;
+                steps
+                    .map(|step| self.topics[(first + step * 5) % self.topics.len()].clone())
+                    .collect()
+            };
             let name = format!("subscriber-{number}");
-            followed.extend(topics.iter().map(|topic| (name.clone(), topic.clone())));
+            followed.extend(topics.iter().map(|topic| Followed {
+                who: name.clone(),
+                topic: topic.clone(),
+            }));
             let subscriber = self.subscriber(name, number, topics, number % 2 == 1, leave.clone());
             let way = if number % 5 > 2 {
                 Way::EventStream
@@ -187,6 +204,7 @@ impl Run {
                 name: format!("{kind}-{round}-{number}"),
                 seed: self.options.seed ^ (u64::from(round) << 32) ^ number,
                 topics: self.topics.clone(),
+                many: self.options.subscribers / 7,
                 pace: 60,
                 doors: self.doors.clone(),
                 book: self.book.clone(),
@@ -201,92 +219,6 @@ impl Run {
         let template = self.subscriber(format!("jobs-{round}"), 0, Vec::new(), true, stop.clone());
         tasks.spawn(jobs::run(template, nodes.worlds()));
         tasks
-    }
-
-    /// Publishes a last word on every topic, and waits until every subscriber has it, and the map that
-    /// Redis has.
-    async fn calm(&self, servers: &impl Servers, followed: &[(String, String)], back: Instant) -> Result<()> {
-        let api = Api::new(&self.doors)?;
-        // What was on its way when the publishers stopped gets its place before the last word.
-        sleep(Duration::from_secs(2)).await;
-        // So that it knows every tag of what is settled below.
-        servers.look().await?;
-        for topic in &self.topics {
-            let maps = topics::promise(topic).maps;
-            if maps {
-                self.ended(servers, topic, back).await?;
-            }
-            let (path, body) = if maps {
-                let value = json!(self.options.seed);
-                (
-                    "/api/set",
-                    json!({ "topic": topic, "key": "calm", "value": value }),
-                )
-            } else {
-                ("/api/publish", json!({ "topic": topic, "data": "calm" }))
-            };
-            let answer = api.insist(path, &body).await?;
-            let last =
-                publisher::place(topic, &answer).with_context(|| format!("no position in {answer}"))?;
-            for (who, _) in followed.iter().filter(|(_, followed)| followed == topic) {
-                if self.book.is_broken(who, topic) {
-                    continue;
-                }
-                let left = (back + SILENCE).saturating_duration_since(Instant::now());
-                let level = self.level(servers, who, &last, maps);
-                match tokio::time::timeout(left, level).await {
-                    Ok(level) => level?,
-                    Err(_) => self.behind(servers, who, &last, maps).await?,
-                }
-                self.book.silence(back.elapsed());
-            }
-            servers.look().await?;
-            self.book.settle(&last);
-        }
-        Ok(())
-    }
-
-    /// Waits until no key of a map is still to end.
-    async fn ended(&self, servers: &impl Servers, topic: &str, back: Instant) -> Result<()> {
-        let ended = async {
-            while servers.map(topic).await?.is_none() {
-                sleep(LOOK).await;
-            }
-            anyhow::Ok(())
-        };
-        let left = (back + SILENCE).saturating_duration_since(Instant::now());
-        if let Ok(ended) = tokio::time::timeout(left, ended).await {
-            return ended;
-        }
-        self.book
-            .wrong("Redis", topic, "keys whose time is over are still there");
-        Ok(())
-    }
-
-    /// Resolves when a subscriber has come to a place, and has Redis' map.
-    async fn level(&self, servers: &impl Servers, who: &str, last: &Place, maps: bool) -> Result<()> {
-        loop {
-            let held = self.book.position(who, &last.topic);
-            let is_there = held.is_some_and(|held| held.epoch == last.epoch && held.offset >= last.offset);
-            if is_there && (!maps || servers.map(&last.topic).await? == self.book.map(who, &last.topic)) {
-                return Ok(());
-            }
-            sleep(LOOK).await;
-        }
-    }
-
-    async fn behind(&self, servers: &impl Servers, who: &str, last: &Place, maps: bool) -> Result<()> {
-        let topic = &last.topic;
-        let mut text = format!(
-            "silent for {SILENCE:?} before {last:?}; it stands at {:?}",
-            self.book.position(who, topic)
-        );
-        if maps {
-            let (redis, own) = (servers.map(topic).await?, self.book.map(who, topic));
-            let _ = write!(text, "\n  Redis has the map {redis:?}\n  and it has {own:?}");
-        }
-        self.book.wrong(who, topic, &text);
-        Ok(())
     }
 
     async fn jobs_end(&self, working: &mut JoinSet<()>, back: Instant) {

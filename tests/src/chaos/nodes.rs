@@ -60,7 +60,7 @@ pub struct Nodes {
     nginx: Nginx,
     book: Arc<Book>,
     folder: TempDir,
-    /// `gaps_total` and `recoveries_total` by outcome, of gateways that are gone.
+    /// What is counted of gaps, recoveries and dropped messages, of gateways that are gone.
     metrics: BTreeMap<String, f64>,
 }
 
@@ -219,7 +219,11 @@ impl Nodes {
             return;
         };
         for line in page.lines() {
-            let known = ["tidegate_gaps_total", "tidegate_recoveries_total"];
+            let known = [
+                "tidegate_gaps_total",
+                "tidegate_recoveries_total",
+                "tidegate_messages_dropped_total",
+            ];
             if known.iter().any(|name| line.starts_with(name))
                 && let Some((name, value)) = line.rsplit_once(' ')
                 && let Ok(value) = value.parse::<f64>()

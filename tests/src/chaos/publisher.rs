@@ -28,6 +28,8 @@ pub struct Publisher {
     pub name: String,
     pub seed: u64,
     pub topics: Vec<String>,
+    /// Groups of topics with little in them, besides.
+    pub many: u64,
     /// Milliseconds between two publications, at most.
     pub pace: u64,
     pub doors: Doors,
@@ -118,7 +120,11 @@ impl Publisher {
 
     /// The next publication: a message, or a change of a key.
     fn work(&self, number: u64, random: &mut SmallRng) -> Work {
-        let topic = self.topics[random.random_range(0..self.topics.len())].clone();
+        let topic = if self.many > 0 && random.random_ratio(1, 8) {
+            topics::one_of_many(self.many, random)
+        } else {
+            self.topics[random.random_range(0..self.topics.len())].clone()
+        };
         let mut value = json!({ "publisher": self.name, "number": number });
         let padding = topics::padding(&topic);
         if padding > 0 {

@@ -67,6 +67,7 @@ pub async fn measure(clients: u64, folder: &Path) -> Result<Value> {
             name: format!("native-{number}"),
             seed: number,
             topics: (0..TOPICS).map(topic).collect(),
+            many: 0,
             pace: 40,
             doors: doors.clone(),
             book: book.clone(),

@@ -1,6 +1,12 @@
 //! The topics of a run, one or more for everything that a namespace can promise.
 
+use rand::Rng;
+use rand::rngs::SmallRng;
+
 use super::audit::Promise;
+
+/// Within what one connection may follow.
+const MANY: u64 = 110;
 
 /// Settings of every gateway of a run. Small outboxes, so that a nap is enough to fall behind.
 pub const SETTINGS: &str = "[limits]
@@ -31,6 +37,10 @@ log_size = 2000
 name = \"fading\"
 log_size = 50
 log_ttl = \"1s\"
+
+[[namespace]]
+name = \"many\"
+log_size = 20
 
 [[namespace]]
 name = \"newest\"
@@ -83,6 +93,17 @@ pub fn all() -> Vec<String> {
     ]
     .map(str::to_owned)
     .to_vec()
+}
+
+/// Topics that one subscriber follows with little in them, so that nodes have many to come back to.
+pub fn many(group: u64) -> impl Iterator<Item = String> {
+    (0..MANY).map(move |number| format!("many:{group}-{number}"))
+}
+
+/// One of the topics of some group.
+pub fn one_of_many(groups: u64, random: &mut SmallRng) -> String {
+    let (group, number) = (random.random_range(0..groups), random.random_range(0..MANY));
+    format!("many:{group}-{number}")
 }
 
 pub fn promise(topic: &str) -> Promise {

@@ -220,7 +220,7 @@ async fn requests_that_are_forbidden_get_their_own_code() -> Result<()> {
                 ),
                 (
                     json!({ "action": "subscribe", "topic": "other", "presence": true }),
-                    103,
+                    102,
                 ),
             ];
             for (command, code) in cases {

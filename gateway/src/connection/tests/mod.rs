@@ -5,6 +5,7 @@ mod ending;
 mod harness;
 mod jobs;
 mod order;
+mod presence;
 mod rules;
 mod size;
 mod slow;

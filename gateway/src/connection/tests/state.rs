@@ -82,6 +82,6 @@ async fn keys_belong_to_state_topics_and_presence_to_namespaces_that_keep_it() {
         .await;
     assert_eq!(
         presence,
-        json!({"type": "presence", "id": 8, "topic": "room:1", "members": []})
+        json!({"type": "presence", "id": 8, "topic": "room:1", "count": 0, "members": []})
     );
 }

@@ -84,6 +84,7 @@ fn what_was_recovered_has_no_cursor_before_it_has_come() {
         position: Some(position(9)),
         recovered: Some(true),
         snapshot: None,
+        roll: None,
     };
     Events.encode_reply(None, &reply, &mut out);
     assert!(out.starts_with(b"data: {\"type\":\"subscribed\""));

@@ -126,17 +126,11 @@ fn command(message: &Bytes, envelope: &Envelope<'_>) -> Checked<Command> {
     let action = text("action", action)?;
     match &*action {
         "subscribe" => {
-            if envelope
-                .presence
-                .map(|raw| boolean("presence", raw))
-                .transpose()?
-                == Some(true)
-            {
-                return Err(Wrong::Later(later("`presence: true` on subscribe")));
-            }
+            let presence = envelope.presence.map(|raw| boolean("presence", raw));
             Ok(Command::Subscribe {
                 topic: topic(envelope)?,
                 since: envelope.since.map(since).transpose()?,
+                presence: presence.transpose()?.unwrap_or(false),
             })
         }
         "unsubscribe" => Ok(Command::Unsubscribe {
@@ -165,6 +159,7 @@ fn command(message: &Bytes, envelope: &Envelope<'_>) -> Checked<Command> {
         }),
         "presence" => Ok(Command::Presence {
             topic: topic(envelope)?,
+            limit: envelope.limit.map(|raw| number("limit", raw)).transpose()?,
         }),
         "history" => Ok(Command::History {
             topic: topic(envelope)?,

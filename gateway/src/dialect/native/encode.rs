@@ -7,7 +7,7 @@ use tidegate_shared::position::Position;
 use tidegate_shared::publication::{Body, Publication, Snapshot};
 
 use super::json::{Object, string};
-use crate::dialect::{Failure, Push, Reply, RequestId};
+use crate::dialect::{Failure, Push, Reply, RequestId, Roll};
 
 pub(super) fn reply(id: Option<&RequestId>, reply: &Reply, out: &mut Vec<u8>) {
     let kind = match reply {
@@ -32,6 +32,7 @@ pub(super) fn reply(id: Option<&RequestId>, reply: &Reply, out: &mut Vec<u8>) {
             position,
             recovered,
             snapshot,
+            roll,
         } => {
             object.text("topic", topic.as_str());
             write_position(&mut object, position.as_ref());
@@ -39,12 +40,15 @@ pub(super) fn reply(id: Option<&RequestId>, reply: &Reply, out: &mut Vec<u8>) {
                 object.boolean("recovered", *recovered);
             }
             write_snapshot(&mut object, snapshot.as_ref());
+            if let Some(roll) = roll {
+                write_roll(&mut object, roll);
+            }
         }
         Reply::Unsubscribed { topic } => object.text("topic", topic.as_str()),
         Reply::Published { position } => write_position(&mut object, position.as_ref()),
-        Reply::Presence { topic, members } => {
+        Reply::Presence { topic, roll } => {
             object.text("topic", topic.as_str());
-            object.value("members", members);
+            write_roll(&mut object, roll);
         }
         Reply::History {
             position,
@@ -118,8 +122,11 @@ pub(super) fn push(push: &Push<'_>, out: &mut Vec<u8>) {
             object.number("reconnect_after_ms", milliseconds(goodbye.reconnect_after));
             object.end();
         }
-        Push::Failed(failure) => {
+        Push::Failed { topic, failure } => {
             let mut object = Object::typed(out, "error");
+            if let Some(topic) = topic {
+                object.text("topic", topic.as_str());
+            }
             write_failure(&mut object, failure);
             object.end();
         }
@@ -204,6 +211,11 @@ fn write_snapshot(object: &mut Object<'_>, snapshot: Option<&Snapshot>) {
             state.end();
         }
     }
+}
+
+fn write_roll(object: &mut Object<'_>, roll: &Roll) {
+    object.number("count", roll.count as u64);
+    object.value("members", &roll.told());
 }
 
 fn write_failure(object: &mut Object<'_>, failure: &Failure) {

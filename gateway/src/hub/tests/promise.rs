@@ -170,8 +170,9 @@ impl World {
                 position: standing.position,
                 recovered: standing.recovered,
                 snapshot: standing.snapshot,
+                roll: standing.roll,
             };
-            hub.join(&outbox, &topic, since, Some(&RequestId::new("1")), reply)
+            hub.join(&outbox, &topic, since, Some(&RequestId::new("1")), None, reply)
                 .await
         });
         self.clients[client] = Client::Joining(auditor, joining);

@@ -8,11 +8,12 @@ use tidegate_shared::job::{JobId, JobRecord, JobState, Percent};
 use tidegate_shared::json::RawJson;
 use tidegate_shared::name::{EventName, JobType, NodeId, QueueName, SessionId, StateKey, UserId};
 use tidegate_shared::position::{Epoch, Position, Tag};
+use tidegate_shared::presence::Member;
 use tidegate_shared::publication::{Body, Place, Publication, Snapshot};
 use tidegate_shared::topic::Topic;
 
 use crate::dialect::native::Native;
-use crate::dialect::{Dialect, Failure, Goodbye, Push, Reply, RequestId, Welcome};
+use crate::dialect::{Dialect, Failure, Goodbye, Push, Reply, RequestId, Roll, Welcome};
 
 fn position() -> Position {
     Position {
@@ -67,6 +68,15 @@ fn publication(body: Body, has_log: bool) -> Publication {
     }
 }
 
+fn member() -> Member {
+    Member {
+        session: SessionId::parse(&"0a".repeat(16)).expect("valid"),
+        user: UserId::parse("ada").ok(),
+        info: Some(raw(r#"{"name": "Ada"}"#)),
+        since: 1_700_000_000_000,
+    }
+}
+
 fn message(has_log: bool, event: Option<&str>) -> Publication {
     let body = Body::Message {
         data: raw(r#"{"x": 1.50}"#),
@@ -97,6 +107,12 @@ fn replies_have_these_shapes() {
         position,
         recovered,
         snapshot,
+        roll: None,
+    };
+    let roll = |told| Roll {
+        count: 2,
+        members: [member(), member()].into(),
+        told,
     };
     let replies = [
         subscribed(Some(position()), None, None),
@@ -105,6 +121,21 @@ fn replies_have_these_shapes() {
         subscribed(Some(position()), None, Some(Snapshot::State(Vec::new()))),
         subscribed(Some(position()), None, Some(Snapshot::Job(raw("{}")))),
         subscribed(None, Some(false), None),
+        Reply::Subscribed {
+            topic: topic(),
+            position: None,
+            recovered: None,
+            snapshot: None,
+            roll: Some(roll(2)),
+        },
+        Reply::Presence {
+            topic: topic(),
+            roll: roll(1),
+        },
+        Reply::Presence {
+            topic: topic(),
+            roll: roll(0),
+        },
         Reply::Unsubscribed { topic: topic() },
         Reply::Published {
             position: Some(position()),
@@ -178,7 +209,14 @@ fn pushes_have_these_shapes() {
             reason: "shutdown",
             reconnect_after: Duration::from_millis(1_500),
         }),
-        Push::Failed(&failure),
+        Push::Failed {
+            topic: None,
+            failure: &failure,
+        },
+        Push::Failed {
+            topic: Some(&topic),
+            failure: &failure,
+        },
     ];
     let shapes: Vec<String> = pushes
         .iter()
@@ -221,6 +259,8 @@ fn publications_have_these_shapes() {
             },
             true,
         ),
+        publication(Body::Join { member: member() }, false),
+        publication(Body::Leave { member: member() }, false),
     ];
     let shapes: Vec<String> = publications
         .iter()

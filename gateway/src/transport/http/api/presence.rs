@@ -1,10 +1,11 @@
 //! `POST /api/presence`.
 
 use serde::{Deserialize, Serialize};
-use tidegate_shared::presence::Member;
+use tidegate_shared::presence::{ENTRY_LIMIT, Member};
 use tidegate_shared::topic::Topic;
 
 use super::Api;
+use crate::connection::present;
 use crate::session::check_presence;
 use crate::transport::http::Problem;
 
@@ -12,6 +13,9 @@ use crate::transport::http::Problem;
 #[serde(deny_unknown_fields)]
 pub(super) struct Presence {
     topic: Topic,
+    /// Most members to be listed. Absent: all.
+    #[serde(default)]
+    limit: Option<usize>,
     /// Without the list.
     #[serde(default)]
     count_only: bool,
@@ -27,20 +31,23 @@ pub(super) struct Present {
 
 impl Presence {
     pub(super) async fn run(self, api: &Api) -> Result<Present, Problem> {
-        let Self { topic, count_only } = self;
+        let Self {
+            topic,
+            limit,
+            count_only,
+        } = self;
         check_presence(api.gate.config(), &topic)
             .map_err(|failure| Problem::new(failure.code, failure.message))?;
-        let presence = &api.backend.presence;
-        let (count, members) = if count_only {
-            (presence.count(&topic).await?, None)
+        let limit = if count_only {
+            0
         } else {
-            let members = presence.members(&topic).await?;
-            (members.len(), Some(members))
+            limit.unwrap_or(ENTRY_LIMIT)
         };
+        let roll = present(api.gate.node(), &topic, limit, usize::MAX).await?;
         Ok(Present {
             topic,
-            count,
-            members,
+            count: roll.count,
+            members: (!count_only).then(|| roll.told().to_vec()),
         })
     }
 }
