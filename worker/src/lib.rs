@@ -75,6 +75,6 @@ pub use run::{RunError, built_in, run, serve};
 pub use tidegate_shared::backend::Backend;
 pub use tidegate_shared::name::StateKey;
 pub use tidegate_shared::topic::Topic;
-pub use trial::{Trial, TrialError, try_out};
+pub use trial::{Setup, Trial, TrialError, try_out};
 pub use webhook::{Webhook, WebhookHandler, WebhookInput};
 pub use worker::{BuildError, Worker, WorkerBuilder, WorkerError};
