@@ -11,6 +11,7 @@ mod mistake;
 mod not_yet;
 mod overrides;
 mod quantity;
+mod queues;
 mod reader;
 mod section;
 mod shape;
