@@ -4,7 +4,7 @@ use std::fmt;
 use std::future::Future;
 use std::marker::PhantomData;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde::Serialize;
 use tidegate_shared::broker::{BrokerError, Draft, Published};
@@ -83,9 +83,9 @@ impl<J: Job> Context<J> {
         }
     }
 
-    /// Fires when the handler should end soon: the worker shuts down, or the job is no longer its.
-    /// Any error then gives the job back; a result still counts, if the job is still its and the worker's
-    /// drain grace is not over.
+    /// Fires when the handler should end soon: the worker shuts down, the job was cancelled, is out of
+    /// time, or is no longer its. Any error then gives the job back, or ends it as cancelled or out of time;
+    /// a result still counts, if the job is still its and the worker's drain grace is not over.
     pub fn stop(&self) -> &CancellationToken {
         &self.attempt.hold.stop
     }
@@ -110,11 +110,23 @@ impl<J: Job> Context<J> {
         self.attempt.hold.lost.is_cancelled()
     }
 
-    /// Resolves when nobody wants the job done here any more. Unlike [`Context::stopped`] it does not
-    /// when only the worker shuts down: what ends within the drain grace still counts.
+    /// Resolves when nobody wants the job done here any more: it was cancelled, is out of time, or is no
+    /// longer this handler's. Unlike [`Context::stopped`] it does not when only the worker shuts down: what
+    /// ends within the drain grace still counts.
     pub async fn cancelled(&self) -> Stopped {
-        self.attempt.hold.lost.cancelled().await;
+        self.attempt.hold.unwanted.cancelled().await;
         Stopped
+    }
+
+    /// Nobody wants the job done here any more. See [`Context::cancelled`].
+    pub fn is_cancelled(&self) -> bool {
+        self.attempt.hold.unwanted.is_cancelled()
+    }
+
+    /// When this attempt is out of time; then it is stopped, and has failed. Absent: it may take as long
+    /// as it likes.
+    pub fn deadline(&self) -> Option<Instant> {
+        self.attempt.hold.deadline.map(tokio::time::Instant::into_std)
     }
 
     /// Publishes to a topic. The topics of jobs and queues are written by reports only, and a handler

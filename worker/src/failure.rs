@@ -5,6 +5,7 @@ use std::fmt;
 use std::time::Duration;
 
 use thiserror::Error;
+use tidegate_shared::job::Failure;
 
 /// Ends an attempt, with a message for the people who wait for the job. Any error becomes one by `?`,
 /// with the messages of its sources; the job may then be tried again. [`JobFailure::fatal`] says that
@@ -58,6 +59,14 @@ impl JobFailure {
 
     pub fn pause(&self) -> Option<Duration> {
         self.retry_after
+    }
+
+    /// As the job queue is told it.
+    pub(crate) fn into_outcome(self) -> Failure {
+        Failure {
+            message: self.message,
+            fatal: self.fatal,
+        }
     }
 }
 

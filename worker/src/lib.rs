@@ -4,7 +4,8 @@
 //! [`Worker`] claims jobs from queues, renews their leases, writes what handlers report, and ends in an
 //! orderly way. What a client sees of all this is the topic `job:{id}`.
 //!
-//! [`run`] is the worker as the binary `tidegate-worker` runs it, with the built-in job [`Backup`].
+//! [`run`] is the worker as the binary `tidegate-worker` runs it, with the built-in jobs [`Backup`], [`Webhook`]
+//! and [`Command`].
 //!
 //! # A handler and its test
 //!
@@ -49,7 +50,7 @@
 //! }
 //! ```
 //!
-//! To serve it: [`Worker::builder`].
+//! To serve it: [`main`] is a whole program, [`Worker::builder`] a part of one.
 
 mod admin;
 mod backup;
@@ -58,6 +59,7 @@ mod context;
 mod failure;
 mod job;
 mod lines;
+mod program;
 mod run;
 mod trial;
 mod webhook;
@@ -68,7 +70,11 @@ pub use command::{Command, CommandHandler, CommandInput, CommandOutput};
 pub use context::Context;
 pub use failure::{JobFailure, Stopped};
 pub use job::{Handler, Job};
-pub use run::{RunError, run};
-pub use trial::{Trial, TrialError, try_out};
+pub use program::main;
+pub use run::{RunError, built_in, run, serve};
+pub use tidegate_shared::backend::Backend;
+pub use tidegate_shared::name::StateKey;
+pub use tidegate_shared::topic::Topic;
+pub use trial::{Setup, Trial, TrialError, try_out};
 pub use webhook::{Webhook, WebhookHandler, WebhookInput};
 pub use worker::{BuildError, Worker, WorkerBuilder, WorkerError};

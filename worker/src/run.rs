@@ -19,7 +19,7 @@ use crate::admin;
 use crate::backup::BackupHandler;
 use crate::command::CommandHandler;
 use crate::webhook::WebhookHandler;
-use crate::worker::{BuildError, Worker, WorkerError};
+use crate::worker::{BuildError, Worker, WorkerBuilder, WorkerError};
 
 /// Of the host's name in the worker's id.
 const NAME_LIMIT: usize = 63;
@@ -55,6 +55,27 @@ pub async fn run(
     registry: Registry,
     shutdown: CancellationToken,
 ) -> Result<(), RunError> {
+    serve(config, backend, admin, registry, shutdown, built_in).await
+}
+
+/// Registers the built-in handlers, each with what the configuration allows it.
+pub fn built_in(worker: WorkerBuilder, config: &Config) -> WorkerBuilder {
+    let settings = &config.worker;
+    worker
+        .register(BackupHandler::new(settings.backup_roots.clone()))
+        .register(WebhookHandler::new(&settings.webhook))
+        .register(CommandHandler::new(settings.commands.clone()))
+}
+
+/// As [`run`], with handlers of one's own.
+pub async fn serve(
+    config: Arc<Config>,
+    backend: Backend,
+    admin: Option<TcpListener>,
+    registry: Registry,
+    shutdown: CancellationToken,
+    register: impl FnOnce(WorkerBuilder, &Config) -> WorkerBuilder,
+) -> Result<(), RunError> {
     Build::register(&registry)?;
     let link = backend.broker.link();
     let settings = &config.worker;
@@ -63,14 +84,11 @@ pub async fn run(
         .concurrency(settings.concurrency)
         .lease(settings.lease)
         .max_stalls(settings.max_stalls)
-        .registry(registry.clone())
-        .register(BackupHandler::new(settings.backup_roots.clone()))
-        .register(WebhookHandler::new(&settings.webhook))
-        .register(CommandHandler::new(settings.commands.clone()));
+        .registry(registry.clone());
     for queue in &settings.queues {
         builder = builder.queue(queue.as_str());
     }
-    let worker = builder.build()?;
+    let worker = register(builder, &config).build()?;
 
     if let Some(admin) = &admin {
         tracing::info!("probes and metrics on http://{}", admin.local_addr()?);

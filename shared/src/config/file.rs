@@ -10,12 +10,14 @@ use super::auth;
 use super::builtin;
 use super::mistake::Wrong;
 use super::quantity;
+use super::queues;
 use super::reader::Reader;
 use super::section::Section;
 use super::value;
 use super::{
     Config, Connection, DialectName, Drain, Endpoint, Gateway, Limits, LogFormat, Redis, Telemetry, Worker,
 };
+use crate::job::QueuePolicy;
 use crate::namespace::{Access, Namespace, Namespaces, SlowPolicy, TopicKind};
 use crate::topic::Topic;
 
@@ -60,7 +62,13 @@ pub(super) fn read<'d>(reader: &mut Reader<'_>, document: &'d DeTable<'d>, confi
         });
         config.namespaces = namespaces(root, &config.limits);
         endpoints(root, anonymous, &mut config.endpoints);
-        root.table("worker", |section| worker(section, &mut config.worker));
+        let mut policy = QueuePolicy::default();
+        root.table("worker", |section| {
+            worker(section, &mut config.worker);
+            queues::all(section, &mut policy);
+        });
+        let queues = queues::named(root, &policy);
+        config.namespaces = std::mem::take(&mut config.namespaces).with_queues(queues);
         root.table("telemetry", |section| telemetry(section, &mut config.telemetry));
         // All their keys are in `not_yet.rs`.
         root.table("jobs", |_| {});

@@ -12,6 +12,7 @@ mod mistake;
 mod not_yet;
 mod overrides;
 mod quantity;
+mod queues;
 mod reader;
 mod section;
 mod shape;

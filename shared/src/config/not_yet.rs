@@ -38,8 +38,7 @@ pub(super) const KEYS: &[Key] = &[
     key("jobs", "follow", ACCESS, Off::Text("anyone")),
     key("jobs", "cancel", ACCESS, Off::Text("anyone")),
     key("jobs", "call", ACCESS, Off::Text("anyone")),
-    key("worker", "cancel_grace", Shape::Time, Off::Never),
-    key("worker", "retry_base", Shape::Time, Off::Never),
+    key("queue", "max_running", Shape::Number, Off::Nothing),
     key("telemetry", "otlp_endpoint", Shape::Text, Off::Nothing),
 ];
 
@@ -74,16 +73,6 @@ pub(super) const SECTIONS: &[Section] = &[
             ("name", Shape::Text),
             ("password_hash", Shape::Text),
             ("password_env", Shape::Text),
-        ],
-    },
-    Section {
-        path: "queue",
-        repeated: true,
-        keys: &[
-            ("name", Shape::Text),
-            ("max_running", Shape::Number),
-            ("max_attempts", Shape::Number),
-            ("retention", Shape::Time),
         ],
     },
     Section {

@@ -4,6 +4,7 @@ use std::time::Duration;
 use proptest::prelude::*;
 
 use super::*;
+use crate::job::MAX_ATTEMPTS_DEFAULT;
 use crate::namespace::{Namespace, SlowPolicy, TopicKind};
 use crate::topic::Topic;
 
@@ -73,6 +74,16 @@ fn every_key_of_this_version_is_taken_over() {
         "not set: `limits.data`"
     );
     assert_eq!((chat.slow, plain.slow), (SlowPolicy::CatchUp, SlowPolicy::Latest));
+    let (mail, other) = (
+        config.namespaces.queues().of("mail"),
+        config.namespaces.queues().of("other"),
+    );
+    assert_eq!((mail.max_attempts, other.max_attempts), (7, MAX_ATTEMPTS_DEFAULT));
+    assert_eq!(mail.retention, Duration::from_secs(86_400));
+    for policy in [mail, other] {
+        assert_eq!(policy.retry_base, Duration::from_millis(250));
+        assert_eq!(policy.cancel_grace, Duration::from_secs(3));
+    }
     assert_eq!(raw.kind, TopicKind::Bare);
     assert!(!raw.has_log());
     assert!(config.check_gateway().is_ok());
@@ -98,6 +109,13 @@ fn every_key_of_the_complete_file_is_known() {
         );
     }
     insta::assert_snapshot!(errors);
+}
+
+#[test]
+fn a_queue_has_one_section() {
+    let wrong = errors("[[queue]]\nname = \"a\"\n[[queue]]\nname = \"a\"\nmax_attempts = 0\n");
+    assert!(wrong.contains(":4: ") && wrong.contains("comes twice"), "{wrong}");
+    assert!(wrong.contains(":5: "), "{wrong}");
 }
 
 #[test]

@@ -13,6 +13,7 @@ const CRATES: &[(&str, &[&str])] = &[
     ("cli", &["tidegate-shared", "tidegate-gateway", "tidegate-worker"]),
     ("tests", &["tidegate-shared"]),
     ("xtask", &[]),
+    ("examples/handler", &["tidegate-worker"]),
 ];
 
 struct Wall {

@@ -12,7 +12,7 @@ mod signature;
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use http_body_util::Full;
 use hyper::client::conn::http1;
@@ -59,8 +59,8 @@ const HEADER_LIMIT: usize = 64;
 /// | 408, 425, 429, 5xx; no answer | another attempt, no sooner than `Retry-After: seconds` says |
 /// | anything else | the job has failed: there are no other attempts, and no redirect is followed |
 ///
-/// A result has 64 KiB at most. A server that says nothing for five minutes has not answered, and a job's
-/// own timeout may end it before. A cancelled job's connection is closed.
+/// A result has 64 KiB at most. A server that says nothing for five minutes has not answered, unless the
+/// job's timeout allows it more. When the job is cancelled or out of time, the connection is closed.
 ///
 /// Addresses that are not public (loopback, private, link-local, and such) are refused unless the
 /// configuration says `allow_private = true`, whatever name leads to them.
@@ -135,11 +135,16 @@ impl WebhookHandler {
             .await
             .map_err(WebhookError::Exchange)?;
         let _connection = AbortOnDropHandle::new(tokio::spawn(connection));
-        let answer = tokio::time::timeout(self.patience, sender.send_request(request)).await;
+        // A job that says how long it may take is told when that is over.
+        let left = context
+            .deadline()
+            .map(|at| at.saturating_duration_since(Instant::now()));
+        let patience = left.map_or(self.patience, |left| left.max(self.patience));
+        let answer = tokio::time::timeout(patience, sender.send_request(request)).await;
         let answer = answer
-            .map_err(|_| WebhookError::Silent(self.patience))?
+            .map_err(|_| WebhookError::Silent(patience))?
             .map_err(WebhookError::Exchange)?;
-        answer::read(answer, self.patience, &|progress| context.put(progress)).await
+        answer::read(answer, patience, &|progress| context.put(progress)).await
     }
 }
 

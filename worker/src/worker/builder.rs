@@ -115,6 +115,11 @@ impl WorkerBuilder {
         self
     }
 
+    /// The registered types, in this order.
+    pub(crate) fn types(&self) -> Vec<&'static str> {
+        self.handlers.iter().map(|(kind, _)| *kind).collect()
+    }
+
     /// Where the worker's metrics go. One worker for each registry.
     #[must_use]
     pub fn registry(mut self, registry: Registry) -> Self {

@@ -28,8 +28,12 @@ pub(crate) struct Hold {
     pub(crate) lease: Lease,
     /// The job is no longer this worker's: nothing is written any more.
     pub(crate) lost: CancellationToken,
-    /// The handler should end: the job is lost, or the worker shuts down.
+    /// Nobody wants this attempt to go on: the job is lost, to be cancelled, or out of time.
+    pub(crate) unwanted: CancellationToken,
+    /// The handler should end: the attempt is unwanted, or the worker shuts down.
     pub(crate) stop: CancellationToken,
+    /// When the attempt is out of time.
+    pub(crate) deadline: Option<Instant>,
     /// The lease is certainly good for its duration from this moment on: when the call that last
     /// renewed it was made.
     renewed: Mutex<Instant>,
@@ -38,18 +42,29 @@ pub(crate) struct Hold {
     finishing: AtomicBool,
     /// Somebody wants the job to be cancelled.
     cancelled: AtomicBool,
+    timed_out: AtomicBool,
 }
 
 impl Hold {
-    /// `stop` fires `stopping`'s children; `claimed` is when the claiming call was made.
-    pub(crate) fn new(lease: Lease, claimed: Instant, stopping: &CancellationToken) -> Self {
+    /// `stop` fires `stopping`'s children; `claimed` is when the claiming call was made, `timeout` what
+    /// the attempt may take.
+    pub(crate) fn new(
+        lease: Lease,
+        claimed: Instant,
+        timeout: Option<Duration>,
+        stopping: &CancellationToken,
+    ) -> Self {
         Self {
             lease,
             lost: CancellationToken::new(),
+            unwanted: CancellationToken::new(),
             stop: stopping.child_token(),
+            // A time that no clock can show never comes.
+            deadline: timeout.and_then(|timeout| claimed.checked_add(timeout)),
             renewed: Mutex::new(claimed),
             finishing: AtomicBool::new(false),
             cancelled: AtomicBool::new(false),
+            timed_out: AtomicBool::new(false),
         }
     }
 
@@ -57,14 +72,29 @@ impl Hold {
     pub(crate) fn lose(&self) -> bool {
         let held = !self.lost.is_cancelled();
         self.lost.cancel();
-        self.stop.cancel();
+        self.end();
         held
     }
 
     /// Tells the handler to end, because somebody wants the job to be cancelled.
     fn cancel(&self) {
         self.cancelled.store(true, Ordering::Release);
+        self.end();
+    }
+
+    /// Tells the handler to end, because the attempt has taken too long.
+    pub(crate) fn time_out(&self) {
+        self.timed_out.store(true, Ordering::Release);
+        self.end();
+    }
+
+    fn end(&self) {
+        self.unwanted.cancel();
         self.stop.cancel();
+    }
+
+    pub(crate) fn is_timed_out(&self) -> bool {
+        self.timed_out.load(Ordering::Acquire)
     }
 
     pub(crate) fn is_cancelled(&self) -> bool {

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use prometheus::IntGauge;
 use tidegate_shared::backend::Backend;
-use tidegate_shared::job::{Claim, Failure, JobError, JobState, Lease, RESULT_LIMIT};
+use tidegate_shared::job::{Claim, Failure, JobError, JobState, Lease, RESULT_LIMIT, TIMED_OUT};
 use tidegate_shared::json::RawJson;
 use tidegate_shared::name::JobType;
 use tokio::runtime::Handle;
@@ -51,7 +51,7 @@ pub(crate) struct Runner {
 /// How an attempt ended, before that was written.
 enum Ending {
     Succeeded(RawJson),
-    Failed(String),
+    Failed(Failure),
     Panicked(String),
     /// As somebody wanted.
     Cancelled,
@@ -61,7 +61,8 @@ enum Ending {
 impl Runner {
     /// `claimed` is when the claiming call was made.
     pub(crate) async fn run(self: Arc<Self>, claim: Claim, claimed: Instant) {
-        let hold = Arc::new(Hold::new(claim.lease, claimed, &self.stopping));
+        let timeout = claim.record.timeout_ms.map(Duration::from_millis);
+        let hold = Arc::new(Hold::new(claim.lease, claimed, timeout, &self.stopping));
         let _held = Held::new(&self.leases, &hold, &self.metrics.busy);
         self.metrics.claimed(&claim.record);
         let attempt = Arc::new(Attempt::new(claim.record, hold, Arc::clone(&self.backend.broker)));
@@ -70,7 +71,7 @@ impl Runner {
 
         let ending = match self.handlers.get(&record.kind) {
             Some(handler) => self.supervise(handler, claim.data, &attempt).await,
-            None => Ending::Failed(self.no_handler(&attempt)),
+            None => Ending::Failed(Failure::retryable(self.no_handler(&attempt))),
         };
         let seconds = claimed.elapsed().as_secs_f64();
         let ended = self.finish(&attempt, ending).await;
@@ -109,6 +110,7 @@ impl Runner {
             tokio::select! {
                 joined = &mut task => return ending(joined, hold),
                 () = self.abandon.cancelled() => return Ending::Released,
+                () = out_of_time(hold), if !hold.is_timed_out() => hold.time_out(),
                 () = report_due(attempt, report_at), if !hold.lost.is_cancelled() => {
                     report_at = self.report(attempt).await;
                 }
@@ -186,7 +188,8 @@ impl Runner {
                         return Ended::Unwritten;
                     }
                     last_report = None;
-                    ending = Ending::Failed(format!("the outcome could not be stored: {error}"));
+                    let message = format!("the outcome could not be stored: {error}");
+                    ending = Ending::Failed(Failure::fatal(message));
                 }
             }
             hold.lost.run_until_cancelled(sleep(backoff.next())).await;
@@ -199,7 +202,8 @@ impl Runner {
         let jobs = &self.backend.jobs;
         match ending {
             Ending::Succeeded(result) => jobs.succeed(lease, result.clone()).await,
-            Ending::Failed(message) | Ending::Panicked(message) => {
+            Ending::Failed(failure) => return jobs.fail(lease, failure.clone()).await.map(Some),
+            Ending::Panicked(message) => {
                 return jobs.fail(lease, Failure::retryable(message)).await.map(Some);
             }
             Ending::Cancelled => jobs.cancelled(lease).await,
@@ -232,19 +236,28 @@ impl Ending {
 
 fn ending(joined: Result<Outcome, JoinError>, hold: &Hold) -> Ending {
     match joined {
-        Ok(Ok(result)) if result.size() > RESULT_LIMIT => Ending::Failed(format!(
+        // Another attempt would have the same.
+        Ok(Ok(result)) if result.size() > RESULT_LIMIT => Ending::Failed(Failure::fatal(format!(
             "the result has {} bytes, at most {RESULT_LIMIT} are allowed: store it elsewhere and return where",
             result.size()
-        )),
+        ))),
         Ok(Ok(result)) => Ending::Succeeded(result),
-        Ok(Err(_)) | Err(_) if hold.is_cancelled() => Ending::Cancelled,
         // What goes wrong on being told to stop goes wrong because of that; if not, it will again.
+        Ok(Err(_)) | Err(_) if hold.is_cancelled() => Ending::Cancelled,
+        Ok(Err(_)) | Err(_) if hold.is_timed_out() => Ending::Failed(Failure::retryable(TIMED_OUT)),
         Ok(Err(_)) | Err(_) if hold.stop.is_cancelled() => Ending::Released,
-        Ok(Err(failure)) => Ending::Failed(failure.message().to_owned()),
+        Ok(Err(failure)) => Ending::Failed(failure.into_outcome()),
         Err(error) => match error.try_into_panic() {
             Ok(panic) => Ending::Panicked(format!("the handler panicked: {}", panic_message(&*panic))),
             Err(_) => Ending::Released,
         },
+    }
+}
+
+async fn out_of_time(hold: &Hold) {
+    match hold.deadline {
+        Some(deadline) => sleep_until(deadline).await,
+        None => std::future::pending().await,
     }
 }
 

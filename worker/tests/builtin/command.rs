@@ -6,8 +6,8 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tidegate_shared::config::{Command, Pattern};
-use tidegate_shared::job::{JobRecord, JobState};
-use tidegate_worker::{CommandHandler, Worker, try_out};
+use tidegate_shared::job::{JobId, JobRecord, JobState, TIMED_OUT};
+use tidegate_worker::{CommandHandler, Trial, Worker, try_out};
 use tokio::io::AsyncReadExt;
 use tokio::time::timeout;
 
@@ -168,7 +168,7 @@ async fn a_program_that_leaves_others_behind_holds_nothing_up() {
 }
 
 /// A script that, with all that it has started, keeps a pipe open; the pipe's end tells that they are gone.
-async fn is_gone_when(text: &str, end: impl AsyncFnOnce(Bench, Running)) {
+async fn is_gone_when(text: &str, end: impl AsyncFnOnce(Bench, Running, JobId)) {
     let (directory, handler, input) = script(text);
     let pipe = directory.path().join("alive");
     let made = std::process::Command::new("mkfifo").arg(&pipe).status();
@@ -179,14 +179,14 @@ async fn is_gone_when(text: &str, end: impl AsyncFnOnce(Bench, Running)) {
         .drain_grace(Duration::from_millis(500))
         .build();
     let worker = Running::start(worker.expect("a worker"));
-    bench.submit("command", input).await;
+    let id = bench.submit("command", input).await;
     let gone = async {
         // Resolves when the script has opened the other end.
         let mut pipe = tokio::fs::File::open(&pipe).await.expect("a pipe");
         let mut begin = [0; 3];
         pipe.read_exact(&mut begin).await.expect("it has begun");
         assert_eq!(&begin, b"up\n");
-        end(bench, worker).await;
+        end(bench, worker, id).await;
         pipe.read_to_end(&mut Vec::new()).await.expect("the end");
     };
     timeout(DEADLINE, gone).await.expect("nothing is left running");
@@ -194,7 +194,7 @@ async fn is_gone_when(text: &str, end: impl AsyncFnOnce(Bench, Running)) {
 
 #[tokio::test]
 async fn nothing_is_left_running_when_the_worker_ends() {
-    let stop = async |_: Bench, worker: Running| worker.stop().await;
+    let stop = async |_: Bench, worker: Running, _: JobId| worker.stop().await;
     let obedient = "exec 3>alive; (sleep 100000) & echo up >&3; sleep 100000";
     is_gone_when(obedient, stop).await;
     // Neither it nor its child listens to SIGTERM.
@@ -203,4 +203,39 @@ async fn nothing_is_left_running_when_the_worker_ends() {
     is_gone_when(stubborn, stop).await;
     let noisy = "exec 3>alive; echo up >&3; yes";
     is_gone_when(noisy, stop).await;
+}
+
+#[tokio::test]
+async fn a_cancelled_program_is_asked_to_end_and_then_killed() {
+    let cancel = async |bench: Bench, worker: Running, id: JobId| {
+        bench.backend.jobs.cancel(&id).await.expect("it is cancelled");
+        assert_eq!(bench.ended(&id).await.state, JobState::Cancelled);
+        worker.stop().await;
+    };
+    // A shell looks at its traps when what it waits for has ended: `wait` ends by the signal.
+    let polite = "exec 3>alive; trap 'exit 7' TERM; sleep 100000 & echo up >&3; wait";
+    is_gone_when(polite, cancel).await;
+    let stubborn = "exec 3>alive; trap '' TERM; (trap '' TERM; while :; do sleep 1; done) & echo up >&3; \
+                    while :; do sleep 1; done";
+    is_gone_when(stubborn, cancel).await;
+}
+
+#[tokio::test]
+async fn a_program_that_is_out_of_time_is_ended() {
+    let (_directory, handler, input) = script("sleep 100000");
+    let trial = Trial::of(handler)
+        .timeout(Duration::from_millis(300))
+        .run(input)
+        .await;
+    assert_eq!(trial.expect("a trial").record.error.as_deref(), Some(TIMED_OUT));
+}
+
+#[tokio::test]
+async fn a_program_that_failed_is_tried_again_and_one_that_is_not_allowed_is_not() {
+    let (_directory, handler, input) = script("[ $TIDEGATE_ATTEMPT = 2 ] && echo second");
+    let trial = Trial::of(handler).attempts(3).run(input).await.expect("a trial");
+    assert_eq!(result(&trial.record)["output"], json!("second"));
+    let none = CommandHandler::new(Vec::new());
+    let trial = Trial::of(none).attempts(3).run(json!({ "program": "rm" })).await;
+    assert_eq!(trial.expect("a trial").record.attempt, 1);
 }

@@ -10,7 +10,7 @@ use axum::routing::post;
 use serde_json::{Value, json};
 use tidegate_shared::config;
 use tidegate_shared::job::{JobRecord, JobState};
-use tidegate_worker::{WebhookHandler, try_out};
+use tidegate_worker::{Trial, WebhookHandler, try_out};
 
 use crate::server::{handler, serve};
 
@@ -29,7 +29,8 @@ async fn counter() -> (Arc<AtomicUsize>, String) {
 }
 
 async fn failed(handler: WebhookHandler, input: Value) -> (String, JobRecord) {
-    let record = try_out(handler, input).await.expect("a trial").record;
+    let trial = Trial::of(handler).attempts(2).run(input).await;
+    let record = trial.expect("a trial").record;
     assert_eq!(record.state, JobState::Failed, "{:?}", record.result);
     (record.error.clone().expect("a message"), record)
 }
@@ -48,7 +49,9 @@ async fn addresses_that_are_not_public_are_refused_whatever_name_leads_there() {
         "0.0.0.0",
     ] {
         let handler = WebhookHandler::new(&config::Webhook::default());
-        let (error, _) = failed(handler, json!({ "url": format!("http://{host}:{port}/target") })).await;
+        let url = format!("http://{host}:{port}/target");
+        let (error, record) = failed(handler, json!({ "url": url })).await;
+        assert_eq!(record.attempt, 1, "another attempt would be refused as well");
         assert!(
             error.contains("not public") && error.contains("allow_private"),
             "{host}: {error}"
@@ -74,14 +77,16 @@ async fn no_redirect_is_followed() {
 }
 
 #[tokio::test]
-async fn a_refusal_is_told_with_its_status_and_a_little_of_its_text() {
+async fn a_refusal_is_told_with_a_little_of_its_text_and_only_a_temporary_one_is_tried_again() {
     for status in [400, 401, 404, 409, 410, 422, 408, 425, 429, 500, 502, 503] {
         let code = StatusCode::from_u16(status).expect("a status");
         let router = Router::new().route(
             "/",
             post(async move || (code, format!("\x1b[1mwhy not{}", "!".repeat(5_000)))),
         );
-        let (error, _) = failed(handler(), json!({ "url": serve(router).await })).await;
+        let (error, record) = failed(handler(), json!({ "url": serve(router).await })).await;
+        let again = matches!(status, 408 | 425 | 429 | 500..);
+        assert_eq!(record.attempt, if again { 2 } else { 1 }, "{status}");
         assert!(
             error.contains(&status.to_string()) && error.contains("why not!"),
             "{error}"

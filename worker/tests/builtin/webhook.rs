@@ -11,8 +11,8 @@ use axum::routing::post;
 use bytes::Bytes;
 use parking_lot::Mutex;
 use serde_json::{Value, json};
-use tidegate_shared::job::JobState;
-use tidegate_worker::try_out;
+use tidegate_shared::job::{JobState, TIMED_OUT};
+use tidegate_worker::{Trial, try_out};
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 
@@ -137,9 +137,9 @@ async fn what_a_server_answers_is_the_result() {
     assert_eq!(answer("application/x-ndjson", b"\xff\n").await, json!("\u{fffd}"));
 }
 
-#[tokio::test]
-async fn lines_are_progress_while_the_server_still_works() {
-    let (sender, receiver) = mpsc::channel::<Result<Bytes, std::io::Error>>(4);
+/// A server whose only answer is what is sent here.
+async fn spoken() -> (mpsc::Sender<Result<Bytes, std::io::Error>>, String) {
+    let (sender, receiver) = mpsc::channel(4);
     let receiver = Arc::new(Mutex::new(Some(receiver)));
     let router = Router::new().route(
         "/",
@@ -149,7 +149,12 @@ async fn lines_are_progress_while_the_server_still_works() {
             (kind, Body::from_stream(ReceiverStream::new(receiver)))
         }),
     );
-    let url = serve(router).await;
+    (sender, serve(router).await)
+}
+
+#[tokio::test]
+async fn lines_are_progress_while_the_server_still_works() {
+    let (sender, url) = spoken().await;
     let bench = Bench::new();
     let worker = tidegate_worker::Worker::builder(bench.backend.clone())
         .register(handler())
@@ -172,4 +177,25 @@ async fn lines_are_progress_while_the_server_still_works() {
     assert_eq!(result(&record), json!([1, 2]));
     assert_eq!(record.message.as_deref(), Some("nearly"));
     worker.stop().await;
+}
+
+#[tokio::test]
+async fn the_connection_of_a_cancelled_job_is_closed() {
+    let (sender, url) = spoken().await;
+    sender.send(Ok("{\"percent\":1}\n".into())).await.expect("room");
+    let input = json!({ "url": url });
+    let trial = Trial::of(handler())
+        .attempts(3)
+        .cancel_when(|record| record.percent.is_some());
+    let (trial, ()) = tokio::join!(trial.run(input), sender.closed());
+    let record = trial.expect("a trial").record;
+    assert_eq!((record.state, record.attempt), (JobState::Cancelled, 1));
+}
+
+#[tokio::test]
+async fn a_job_that_is_out_of_time_waits_for_no_answer() {
+    let (sender, url) = spoken().await;
+    let trial = Trial::of(handler()).timeout(Duration::from_millis(300));
+    let (trial, ()) = tokio::join!(trial.run(json!({ "url": url })), sender.closed());
+    assert_eq!(trial.expect("a trial").record.error.as_deref(), Some(TIMED_OUT));
 }

@@ -1,14 +1,20 @@
 //! What a handler is given, and what becomes of what it gives back.
 
+use std::time::Duration;
+
 use serde_json::{Value, json};
 use tidegate_shared::broker::{BrokerError, From};
+use tidegate_shared::embedded::Store;
 use tidegate_shared::job::JobState;
+use tidegate_shared::name::StateKey;
+use tidegate_shared::namespace::{Namespace, Namespaces, TopicKind};
+use tidegate_shared::publication::Snapshot;
 use tidegate_shared::topic::Topic;
 use tidegate_worker::{BuildError, Context, JobFailure, Worker};
 
 use crate::Any;
 use crate::flaky::Flaky;
-use crate::support::{Bench, Running, metric, result, terminals};
+use crate::support::{Bench, Running, metric, result, submit, terminals, until};
 
 #[tokio::test]
 async fn a_job_is_done_and_its_result_is_in_its_record() {
@@ -209,6 +215,45 @@ async fn a_handler_publishes_to_topics_but_not_to_those_of_jobs() {
         .read(&Topic::parse("news").expect("a topic"), From::Newest, 10)
         .await;
     assert_eq!(page.expect("a page").publications.len(), 1);
+    worker.stop().await;
+}
+
+#[tokio::test]
+async fn a_handler_sets_and_removes_keys_of_state_topics() {
+    let state = Namespace {
+        kind: TopicKind::State,
+        ..Namespace::new("state")
+    };
+    let store = Store::new(Namespaces::new(Namespace::new("default"), vec![state]));
+    let backend = store.open();
+    let handler = async |_: Value, context: Context<Any>| {
+        let topic = Topic::parse("state:room")?;
+        let (a, b) = (StateKey::parse("a")?, StateKey::parse("b")?);
+        context.set(&topic, &a, &json!(1), None).await?;
+        context
+            .set(&topic, &b, &json!(2), Some(Duration::from_secs(60)))
+            .await?;
+        let removed = context.remove(&topic, &a).await?.changed;
+        let again = context.remove(&topic, &a).await?.changed;
+        let plain = context.set(&Topic::parse("news")?, &a, &json!(1), None).await;
+        assert!(matches!(plain, Err(BrokerError::Forbidden(_))), "{plain:?}");
+        Ok::<_, JobFailure>(json!([removed, again]))
+    };
+    let worker = Worker::builder(backend.clone()).register(handler).build();
+    let worker = Running::start(worker.expect("a worker"));
+    let id = submit(&backend, "default", "any", Value::Null).await;
+    let record = until(&store.open(), &id, |record| record.state.is_terminal()).await;
+    assert_eq!(result(&record), json!([true, false]));
+    let topic = Topic::parse("state:room").expect("a topic");
+    let page = backend.broker.read(&topic, From::Now, 0).await.expect("a page");
+    let Some(Snapshot::State(map)) = page.snapshot else {
+        panic!("{page:?}");
+    };
+    let map: Vec<_> = map
+        .iter()
+        .map(|(key, value)| (key.as_str(), value.as_str()))
+        .collect();
+    assert_eq!(map, [("b", "2")]);
     worker.stop().await;
 }
 

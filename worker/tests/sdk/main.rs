@@ -5,6 +5,7 @@
 mod flaky;
 mod handlers;
 mod leases;
+mod outcomes;
 mod queues;
 mod shutdown;
 #[path = "../support/mod.rs"]

@@ -10,8 +10,8 @@ use std::path::PathBuf;
 use clap::Parser;
 use tidegate_shared::config::Overrides;
 
-/// One worker of Tidegate: takes jobs from queues in Redis and runs the built-in handlers on them. Any
-/// number of workers share one Redis.
+/// One worker of Tidegate: takes jobs from queues in Redis and runs its handlers on them. Any number of
+/// workers share one Redis.
 #[derive(Debug, Parser)]
 #[command(name = "tidegate-worker", version, after_help = AFTER)]
 pub(crate) struct Args {
@@ -51,10 +51,15 @@ pub(crate) struct Args {
 const AFTER: &str = "\
 A flag goes before its environment variable, and that before the file.
 
-The job `backup` reads and writes only under the directories that the file names:
+The job `backup` reads and writes only under the directories that the file names, `command` runs only the
+programs that it names:
 
   [worker]
   backup_roots = [\"/var/lib/worlds\"]
+  [[worker.command]]
+  name = \"convert\"
+  path = \"/usr/bin/convert\"
+  arguments = ['[a-z]+\\.png', '[a-z]+\\.jpg']
 
 Signals: SIGTERM and SIGINT take no more jobs, wait ten seconds for those that run, give back the rest
 and end; a second one ends at once.

@@ -1,0 +1,50 @@
+//! What holds for the jobs of a queue: `[[queue]]`, and what `[worker]` says for all of them.
+
+use std::ops::RangeInclusive;
+use std::time::Duration;
+
+use super::mistake::{Wrong, echo};
+use super::section::Section;
+use super::value;
+use crate::job::{QueuePolicy, Queues};
+use crate::name::QueueName;
+
+/// Of the first back-off step, and of what a job has to end when it is cancelled.
+const STEP: RangeInclusive<Duration> = Duration::from_millis(1)..=Duration::from_secs(600);
+const GRACE: RangeInclusive<Duration> = Duration::from_millis(100)..=Duration::from_secs(3600);
+const RETENTION: RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_secs(30 * 86_400);
+
+/// The part of `[worker]` that concerns all queues.
+pub(super) fn all(section: &mut Section<'_, '_, '_>, policy: &mut QueuePolicy) {
+    if let Some(base) = section.time("retry_base", &STEP) {
+        policy.retry_base = base;
+    }
+    if let Some(grace) = section.time("cancel_grace", &GRACE) {
+        policy.cancel_grace = grace;
+    }
+}
+
+pub(super) fn named(root: &mut Section<'_, '_, '_>, policy: &QueuePolicy) -> Queues {
+    let mut queues: Vec<(QueueName, QueuePolicy)> = Vec::new();
+    root.each("queue", |section| {
+        let name = section.required("name", value::queue);
+        let max_attempts = section.number("max_attempts", &(1..=1_000));
+        let retention = section.time("retention", &RETENTION);
+        let Some(name) = name else { return };
+        if queues.iter().any(|(other, _)| *other == name) {
+            let wrong = Wrong::new(
+                format!("the queue {} comes twice", echo(name.as_str())),
+                "put all its keys into one section",
+            );
+            section.wrong("name", section.place_of("name"), wrong);
+            return;
+        }
+        let policy = QueuePolicy {
+            max_attempts: max_attempts.unwrap_or(policy.max_attempts),
+            retention: retention.unwrap_or(policy.retention),
+            ..policy.clone()
+        };
+        queues.push((name, policy));
+    });
+    Queues::new(policy.clone(), queues)
+}
