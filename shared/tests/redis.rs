@@ -1,10 +1,11 @@
-//! The contract suites on a real Redis, and what only a real Redis can do: disappear, hang, forget its
-//! scripts, hold what others wrote into it.
+//! The contract suites on a real Redis and on a real Cluster, and what only a real Redis can do: disappear,
+//! hang, forget its scripts, hold what others wrote into it, move, fail over.
 
 #![expect(clippy::expect_used, reason = "all of this is tests")]
 
 #[macro_use]
 mod contract;
+mod on_cluster;
 mod on_redis;
 
 use contract::World;

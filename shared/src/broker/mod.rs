@@ -208,7 +208,8 @@ pub enum BrokerEvent {
     },
     /// The connection is lost; nothing is heard until [`BrokerEvent::Up`].
     Down,
-    /// The connection is there and every attached topic is attached again.
+    /// The connection is there and every attached topic is attached again. Where several servers share the
+    /// topics, the first of them is there; of what another serves a [`BrokerEvent::Gap`] tells when that is.
     Up,
 }
 
@@ -238,6 +239,8 @@ impl BrokerEvents {
 pub enum Link {
     /// Not reached yet since the start.
     Connecting,
+    /// It can be used. Where several servers share the topics, at least one can: calls about what another
+    /// serves may be [`BrokerError::Unavailable`] all the same.
     Up,
     /// Reached before, and lost.
     Down,

@@ -51,7 +51,9 @@ pub struct Config {
 
 #[derive(Clone, PartialEq, Eq)]
 pub struct Redis {
-    /// `redis://[user:password@]host:port[/db]`. May hold a password: never logged.
+    /// `redis://[user:password@]host:port[/db]`, `redis-cluster://[user:password@]host:port[,host:port…]` or
+    /// `redis-sentinel://[user:password@]host:port[,host:port…]/service[/db]`. May hold a password: never
+    /// logged.
     pub url: String,
     /// First part of every key, without the colon. A hash tag's braces are not allowed in it.
     pub prefix: String,

@@ -44,7 +44,7 @@ pub(super) const KEYS: &[Key] = &[
 
 /// Values of keys that exist: the path of the key and its valid texts that this version does not know.
 pub(super) const VALUES: &[(&str, &[&str])] = &[
-    ("redis.url", &["rediss", "redis-sentinel", "redis-cluster"]),
+    ("redis.url", &["rediss"]),
     ("namespace.subscribe", &["users", "owner", "token", "nobody"]),
     ("namespace.publish", &["users", "owner", "token", "nobody"]),
     ("namespace.set", &["users", "owner", "token", "nobody"]),

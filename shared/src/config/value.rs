@@ -42,7 +42,8 @@ pub(super) fn address(text: &str) -> Result<SocketAddr, Wrong> {
 /// Checks form only; never repeats the URL, which may hold a password.
 pub(super) fn redis_url(text: &str) -> Result<String, Wrong> {
     const HELP: &str = "write \"redis://host:6379\", with user:password@ before the host and /database \
-                        after the port if needed";
+                        after the port if needed; \"redis-cluster://host:6379,host:6379\" for a Cluster, \
+                        \"redis-sentinel://host:26379,host:26379/service\" for Sentinels";
     let Some((scheme, rest)) = text.split_once("://") else {
         return Err(Wrong::new("this is not a URL", HELP));
     };
@@ -52,17 +53,39 @@ pub(super) fn redis_url(text: &str) -> Result<String, Wrong> {
             HELP,
         ));
     }
-    if scheme != "redis" {
-        return Err(Wrong::new(
-            format!("{} is not a scheme of Redis", echo(scheme)),
-            HELP,
-        ));
-    }
-    let (authority, database) = rest.split_once('/').unwrap_or((rest, ""));
+    let (authority, path) = rest.split_once('/').unwrap_or((rest, ""));
+    let hosts = authority.rsplit_once('@').map_or(authority, |(_, hosts)| hosts);
+    let database = match scheme {
+        "redis" if hosts.contains(',') => {
+            return Err(Wrong::new("a single Redis has one host", HELP));
+        }
+        "redis" => path,
+        "redis-cluster" if matches!(path, "" | "0") => "",
+        "redis-cluster" => return Err(Wrong::new("a Cluster has no databases", HELP)),
+        "redis-sentinel" => {
+            let (service, database) = path.split_once('/').unwrap_or((path, ""));
+            if service.is_empty() || service.contains(|c: char| c.is_whitespace() || c.is_control()) {
+                return Err(Wrong::new("behind the Sentinels stands no service", HELP));
+            }
+            database
+        }
+        other => {
+            return Err(Wrong::new(
+                format!("{} is not a scheme of Redis", echo(other)),
+                HELP,
+            ));
+        }
+    };
     if !database.is_empty() && database.parse::<u8>().is_err() {
         return Err(Wrong::new("what follows the `/` is not a database number", HELP));
     }
-    let host_and_port = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
+    for host in hosts.split(',') {
+        redis_host(host).map_err(|what| Wrong::new(what, HELP))?;
+    }
+    Ok(text.to_owned())
+}
+
+fn redis_host(host_and_port: &str) -> Result<(), &'static str> {
     // An IPv6 address stands in brackets; its colons do not start a port.
     let (host, port) = match host_and_port.strip_prefix('[') {
         Some(rest) => rest.split_once(']').unwrap_or(("", "")),
@@ -71,17 +94,18 @@ pub(super) fn redis_url(text: &str) -> Result<String, Wrong> {
             .map_or((host_and_port, ""), |colon| host_and_port.split_at(colon)),
     };
     if host.is_empty() || host.contains(|c: char| c.is_whitespace() || c.is_control()) {
-        return Err(Wrong::new("the URL names no host", HELP));
+        return Err("the URL names no host");
     }
     let port_is_fine = port.is_empty()
         || port
             .strip_prefix(':')
             .and_then(|port| port.parse::<u16>().ok())
             .is_some_and(|port| port != 0);
-    if !port_is_fine {
-        return Err(Wrong::new("the URL's port is not a number from 1 to 65535", HELP));
+    if port_is_fine {
+        Ok(())
+    } else {
+        Err("the URL's port is not a number from 1 to 65535")
     }
-    Ok(text.to_owned())
 }
 
 pub(super) fn prefix(text: &str) -> Result<String, Wrong> {
@@ -275,6 +299,8 @@ mod tests {
             "redis://cache/3",
             "redis://:p%40ss@cache:6380/0",
             "redis://user:p@ss@[::1]:6379",
+            "redis-cluster://:p@a,b:7001,[::1]:7002",
+            "redis-sentinel://a:26379,b/mymaster/2",
         ] {
             assert_eq!(redis_url(text).as_deref(), Ok(text));
         }
@@ -288,6 +314,13 @@ mod tests {
             "redis://hunter2@cache:port",
             "redis://hunter2@cache/x",
             "redis://hunter2@[::1:6379",
+            "redis://hunter2@a,b",
+            "redis-cluster://hunter2@a/1",
+            "redis-cluster://hunter2@a,",
+            "redis-cluster://hunter2@a,b:0",
+            "redis-sentinel://hunter2@a",
+            "redis-sentinel://hunter2@a/main/x",
+            "rediss://hunter2@a",
         ] {
             let wrong = redis_url(text).expect_err(text);
             assert!(!wrong.what.contains("hunter2"), "{wrong:?}");

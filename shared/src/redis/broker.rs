@@ -96,11 +96,14 @@ impl RedisBroker {
             new.as_i64() == Some(0)
         } else {
             let name = if bare { "publish" } else { "spublish" };
-            let publishing = self.commands.call(name, &keys.tag, async move |client| {
-                if bare {
-                    client.publish::<(), _, _>(channel, Value::Bytes(message)).await
-                } else {
-                    client.spublish::<(), _, _>(channel, Value::Bytes(message)).await
+            let publishing = self.commands.call(name, &keys.tag, |client| {
+                let (channel, message) = (channel.clone(), Value::Bytes(message.clone()));
+                async move {
+                    if bare {
+                        client.publish::<(), _, _>(channel, message).await
+                    } else {
+                        client.spublish::<(), _, _>(channel, message).await
+                    }
                 }
             });
             self.commands.soon(publishing).await?;
@@ -221,13 +224,14 @@ impl Broker for RedisBroker {
     }
 
     async fn attach(&self, topic: &Topic) -> Result<(), BrokerError> {
-        let (channel, route) = self.channel(topic);
-        self.hearing.attach(channel, route).await
+        let (channel, tag, route) = self.channel(topic);
+        self.hearing.attach(&channel, &tag, route).await
     }
 
     async fn detach(&self, topic: &Topic) -> Result<(), BrokerError> {
-        let (channel, route) = self.channel(topic);
-        self.hearing.detach(channel, route.bare.is_some()).await
+        let (channel, tag, route) = self.channel(topic);
+        self.hearing.detach(&channel, &tag, route.bare.is_some()).await;
+        Ok(())
     }
 
     fn events(&self) -> Option<BrokerEvents> {
@@ -249,8 +253,9 @@ impl RedisBroker {
         let fields = ["epoch", "top", "tag"].map(str::to_owned).to_vec();
         let parts: Vec<Option<String>> = self
             .commands
-            .call("hmget", &keys.tag, async move |client| {
-                client.hmget(meta, fields).await
+            .call("hmget", &keys.tag, |client| {
+                let (meta, fields) = (meta.clone(), fields.clone());
+                async move { client.hmget(meta, fields).await }
             })
             .await?;
         let Ok([Some(epoch), Some(offset), tag]) = <[Option<String>; 3]>::try_from(parts) else {
@@ -264,19 +269,21 @@ impl RedisBroker {
         }))
     }
 
-    fn channel(&self, topic: &Topic) -> (String, Route) {
+    /// A topic's channel, its tag, and where it leads.
+    fn channel(&self, topic: &Topic) -> (String, String, Route) {
         let namespace = self.namespaces.of(topic);
         let bare = (namespace.kind == TopicKind::Bare).then_some(namespace.max_data);
+        let keys = self.keys.topic(topic);
         let channel = if bare.is_some() {
             Keys::bare(topic)
         } else {
-            self.keys.topic(topic).channel()
+            keys.channel()
         };
         let route = Route {
             topic: topic.clone(),
             bare,
             state: namespace.kind == TopicKind::State,
         };
-        (channel, route)
+        (channel, keys.tag, route)
     }
 }

@@ -4,38 +4,86 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use fred::clients::Client;
 use fred::interfaces::{ClientLike, FredResult};
-use fred::types::{ClusterHash, CustomCommand};
+use fred::types::{ClusterHash, CustomCommand, Value};
+
+use super::address::Kind;
 
 /// The oldest version with sharded Pub/Sub.
 const OLDEST: u64 = 7;
 
-/// What to change before this Redis can be used, if anything.
-pub(super) async fn unfit(client: &Client) -> FredResult<Option<String>> {
-    let info: String = client.info(None).await?;
-    Ok(read(&info))
+/// Why a server can't be used.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Unfit {
+    /// What to change before it can.
+    Ever(String),
+    /// It may be different soon.
+    Now(String),
 }
 
-fn read(info: &str) -> Option<String> {
-    let field = |name: &str| {
-        info.lines().find_map(|line| {
-            let (key, value) = line.split_once(':')?;
-            (key == name).then_some(value.trim())
-        })
-    };
+pub(super) async fn fitness(client: &Client, kind: &Kind) -> FredResult<Result<(), Unfit>> {
+    let info: String = client.info(None).await?;
+    if let Err(unfit) = read(&info, kind) {
+        return Ok(Err(unfit));
+    }
+    if *kind == Kind::Cluster {
+        let state = cluster(client, "INFO").await?.as_string().unwrap_or_default();
+        if field(&state, "cluster_state") != Some("ok") {
+            return Ok(Err(Unfit::Now(
+                "the Cluster is down: not enough of its masters are there".to_owned(),
+            )));
+        }
+    }
+    Ok(Ok(()))
+}
+
+/// CLUSTER INFO or CLUSTER SLOTS.
+pub(super) async fn cluster(client: &Client, what: &str) -> FredResult<Value> {
+    let command = CustomCommand::new_static("CLUSTER", ClusterHash::Random, false);
+    client.custom(command, vec![what.to_owned()]).await
+}
+
+/// A field of INFO or CLUSTER INFO.
+pub(super) fn field<'a>(info: &'a str, name: &str) -> Option<&'a str> {
+    info.lines().find_map(|line| {
+        let (key, value) = line.split_once(':')?;
+        (key == name).then_some(value.trim())
+    })
+}
+
+fn read(info: &str, kind: &Kind) -> Result<(), Unfit> {
+    let field = |name: &str| field(info, name);
+    let ever = |why: &str| Err(Unfit::Ever(why.to_owned()));
     let version = field("redis_version").unwrap_or("unknown");
     let major: Option<u64> = version.split('.').next().and_then(|part| part.parse().ok());
     if major.is_none_or(|major| major < OLDEST) {
-        return Some(too_old(version));
+        return Err(Unfit::Ever(too_old(version)));
+    }
+    match (field("redis_mode"), kind) {
+        (Some("sentinel"), _) => {
+            return ever("this is a Sentinel: write redis-sentinel://host:port/service");
+        }
+        (Some("cluster"), Kind::Single | Kind::Sentinel { .. }) => {
+            return ever("this Redis is part of a Cluster: write redis-cluster://host:port");
+        }
+        (Some("standalone"), Kind::Cluster) => {
+            return ever("this Redis is not part of a Cluster: write redis://host:port");
+        }
+        _ => {}
     }
     if field("role") == Some("slave") && field("slave_read_only") != Some("0") {
-        return Some("this Redis is a read-only replica: connect to its primary".to_owned());
+        return match kind {
+            Kind::Single => ever("this Redis is a read-only replica: connect to its primary"),
+            Kind::Cluster | Kind::Sentinel { .. } => {
+                Err(Unfit::Now("it is a replica and not the master".to_owned()))
+            }
+        };
     }
     match field("maxmemory_policy") {
-        Some("noeviction") | None => None,
-        Some(policy) => Some(format!(
+        Some("noeviction") | None => Ok(()),
+        Some(policy) => Err(Unfit::Ever(format!(
             "this Redis has maxmemory-policy {policy} and may throw away jobs and logs when it is full: \
              set maxmemory-policy noeviction (redis.conf, or CONFIG SET)"
-        )),
+        ))),
     }
 }
 
@@ -73,7 +121,12 @@ mod tests {
 
     #[test]
     fn each_refusal_says_what_to_change() {
-        let said = |text: &str| read(text).unwrap_or_default();
+        let said_of = |text: &str, kind: &Kind| match read(text, kind) {
+            Ok(()) => String::new(),
+            Err(Unfit::Ever(why)) => why,
+            Err(Unfit::Now(why)) => format!("now: {why}"),
+        };
+        let said = |text: &str| said_of(text, &Kind::Single);
         assert_eq!(said(&info("7.0.15", "noeviction", "master")), "");
         assert_eq!(said(&info("8.2.1", "noeviction", "master")), "");
         assert!(said(&info("6.2.14", "noeviction", "master")).contains("7.0 or newer"));
@@ -85,5 +138,13 @@ mod tests {
             said(&(info("7.2.0", "noeviction", "slave") + "slave_read_only:0\r\n")),
             ""
         );
+        let replica = info("7.2.0", "noeviction", "slave");
+        assert!(said_of(&replica, &Kind::Cluster).starts_with("now: "));
+        let fine = info("7.2.0", "noeviction", "master");
+        let mode = |mode: &str| format!("{fine}redis_mode:{mode}\r\n");
+        assert!(said(&mode("cluster")).contains("redis-cluster://"));
+        assert!(said(&mode("sentinel")).contains("redis-sentinel://"));
+        assert!(said_of(&mode("standalone"), &Kind::Cluster).contains("redis://"));
+        assert_eq!(said_of(&mode("cluster"), &Kind::Cluster), "");
     }
 }

@@ -1,36 +1,43 @@
-//! The connections that commands go over. All writes of a topic or a job go over the same one, so they
-//! stay in order. While they are down, every call fails at once; nothing is ever sent a second time,
-//! except a script that Redis said it does not know.
+//! Commands to whichever master serves the topic or job that they are about. All writes of a topic or a job
+//! go over the same connection, so they stay in order. While that is down, every call fails at once; nothing
+//! is ever sent a second time, except what Redis said it has not done: a script that it does not know, and a
+//! command about a slot that another master serves.
+//!
+//! While a slot moves from one master to another, scripts on its keys are refused by both (some of a script's
+//! keys are never there, such as channels, so Redis can't tell where they belong). They are tried again for
+//! as long as [`DETOURS`].
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{Duration, Instant};
 
 use fred::clients::Client;
-use fred::error::{Error, ErrorKind};
+use fred::error::Error;
 use fred::interfaces::{FredResult, LuaInterface};
 use fred::types::{Key, Value};
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::{Notify, Semaphore, watch};
 use tokio::time::timeout;
-use tokio_util::sync::CancellationToken;
 
-use super::address::Address;
+use super::cause::Cause;
 use super::check;
-use super::link::{LinkState, Part};
+use super::layout::Layout;
+use super::link::LinkState;
+use super::master::Master;
 use super::metrics::{RedisMetrics, Trouble};
-use super::reports::Reports;
 use super::scripts::{Script, Scripts};
-use super::unit::{Pace, Unit};
+use super::unit::Unit;
 use crate::broker::BrokerError;
 use crate::job::JobError;
 
-/// Connections for commands.
-const LANES: usize = 4;
 /// Commands under way at once in this process; more fail.
 const UNDER_WAY: usize = 8_192;
 /// How long a publish waits for a Redis that is silent: clients are told within a second that it failed,
 /// long before the connection is given up.
 const PATIENCE: Duration = Duration::from_millis(800);
+/// How long a command about a slot that moves is tried again.
+const DETOURS: Duration = Duration::from_secs(4);
+/// The longest pause between two tries.
+const DETOUR: Duration = Duration::from_millis(100);
 
 /// Why a call failed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -67,8 +74,10 @@ impl From<CallError> for JobError {
 
 #[derive(Debug)]
 pub(super) struct Commands {
-    unit: watch::Sender<Option<Arc<Unit>>>,
-    scripts: Scripts,
+    layout: watch::Sender<Arc<Layout>>,
+    /// Somebody was sent elsewhere: the layout is out of date.
+    outdated: Notify,
+    pub(super) scripts: Scripts,
     /// How many milliseconds Redis's clock is ahead of ours.
     ahead: AtomicI64,
     under_way: Semaphore,
@@ -79,7 +88,8 @@ pub(super) struct Commands {
 impl Commands {
     pub(super) fn new(metrics: RedisMetrics) -> Self {
         Self {
-            unit: watch::Sender::new(None),
+            layout: watch::Sender::default(),
+            outdated: Notify::new(),
             scripts: Scripts::default(),
             ahead: AtomicI64::new(0),
             under_way: Semaphore::new(UNDER_WAY),
@@ -94,18 +104,55 @@ impl Commands {
         u64::try_from(now).unwrap_or_default()
     }
 
-    /// The connections, if they are there.
-    pub(super) fn unit(&self) -> Result<Arc<Unit>, CallError> {
-        self.unit
-            .borrow()
-            .clone()
+    /// Found out whenever a connection is made.
+    pub(super) fn set_clock_ahead(&self, ms: i64) {
+        self.ahead.store(ms, Ordering::Relaxed);
+    }
+
+    pub(super) fn layout(&self) -> Arc<Layout> {
+        self.layout.borrow().clone()
+    }
+
+    pub(super) fn layouts(&self) -> watch::Receiver<Arc<Layout>> {
+        self.layout.subscribe()
+    }
+
+    pub(super) fn set_layout(&self, layout: Layout) {
+        self.link.masters(layout.masters().iter().map(|master| master.id));
+        self.layout.send_replace(Arc::new(layout));
+    }
+
+    /// Somebody was sent elsewhere.
+    pub(super) fn doubt_layout(&self) {
+        self.outdated.notify_one();
+    }
+
+    /// Resolves when somebody was sent elsewhere.
+    pub(super) async fn layout_doubted(&self) {
+        self.outdated.notified().await;
+    }
+
+    /// Waits for a new layout, at most for so long.
+    pub(super) async fn new_layout(&self, longest: Duration) {
+        let mut layouts = self.layout.subscribe();
+        // Fails only if the sender is gone, which this value holds.
+        let _ = timeout(longest, layouts.changed()).await;
+    }
+
+    /// Who serves the keys with this tag.
+    pub(super) fn master(&self, tag: &str) -> Result<Arc<Master>, CallError> {
+        let layout = self.layout.borrow();
+        layout
+            .of_tag(tag)
+            .cloned()
             .ok_or_else(|| CallError::Unavailable(self.link.why_not()))
     }
 
-    /// Resolves when there are connections.
-    pub(super) async fn connected(&self) {
-        // Fails only if the sender is gone, which this value holds.
-        let _ = self.unit.subscribe().wait_for(Option::is_some).await;
+    /// The connections to the master of this tag, if they are there.
+    pub(super) fn unit(&self, tag: &str) -> Result<Arc<Unit>, CallError> {
+        self.master(tag)?
+            .unit()
+            .ok_or_else(|| CallError::Unavailable(self.link.why_not()))
     }
 
     /// Runs a script over the connection of `tag`.
@@ -117,15 +164,19 @@ impl Commands {
         arguments: Vec<Value>,
     ) -> Result<Value, CallError> {
         let keys: Vec<Key> = keys.into_iter().map(Key::from).collect();
-        self.call(script.name(), tag, async |client| {
-            let digest = self.scripts.digest(script);
+        let scripts = &self.scripts;
+        self.call(script.name(), tag, |client| {
             // Cheap to clone: keys and arguments are shared bytes.
-            match client.evalsha(digest, keys.clone(), arguments.clone()).await {
-                Err(error) if error.details().starts_with("NOSCRIPT") => {
-                    self.scripts.load(client, script).await?;
-                    client.evalsha(self.scripts.digest(script), keys, arguments).await
+            let (keys, arguments) = (keys.clone(), arguments.clone());
+            async move {
+                let digest = scripts.digest(script);
+                match client.evalsha(digest, keys.clone(), arguments.clone()).await {
+                    Err(error) if error.details().starts_with("NOSCRIPT") => {
+                        scripts.load(&client, script).await?;
+                        client.evalsha(scripts.digest(script), keys, arguments).await
+                    }
+                    answer => answer,
                 }
-                answer => answer,
             }
         })
         .await
@@ -144,13 +195,13 @@ impl Commands {
     }
 
     /// Makes one call over the connection of `tag`, unless there is none or too much is under way.
-    pub(super) async fn call<T>(
+    pub(super) async fn call<T, F: Future<Output = FredResult<T>>>(
         &self,
         name: &'static str,
         tag: &str,
-        call: impl AsyncFnOnce(&Client) -> FredResult<T>,
+        call: impl Fn(Client) -> F,
     ) -> Result<T, CallError> {
-        let unit = self.unit()?;
+        self.unit(tag)?;
         let Ok(_permit) = self.under_way.try_acquire() else {
             self.metrics.count(Trouble::Overflow);
             return Err(CallError::Unavailable(format!(
@@ -158,13 +209,32 @@ impl Commands {
             )));
         };
         let started = Instant::now();
-        let answer = tokio::select! {
-            biased;
-            answer = call(unit.lane(tag)) => answer,
-            () = unit.lost().cancelled() => return Err(CallError::Unavailable(LOST.to_owned())),
-        };
-        self.metrics.observe(name, started);
-        answer.map_err(|error| self.explain(&error))
+        let mut pause = Duration::from_millis(5);
+        loop {
+            let answer = match self.unit(tag) {
+                Ok(unit) => tokio::select! {
+                    biased;
+                    answer = call(unit.lane(tag).clone()) => answer,
+                    () = unit.lost().cancelled() => return Err(CallError::Unavailable(LOST.to_owned())),
+                },
+                // Whom we were sent to may have to be connected to first.
+                Err(_) if started.elapsed() < DETOURS => {
+                    self.new_layout(pause).await;
+                    continue;
+                }
+                Err(error) => return Err(error),
+            };
+            match answer.as_ref().map_err(Cause::of) {
+                Err(Cause::Moved) if started.elapsed() < DETOURS => self.doubt_layout(),
+                Err(Cause::Moving) if started.elapsed() < DETOURS => {}
+                _ => {
+                    self.metrics.observe(name, started);
+                    return answer.map_err(|error| self.explain(&error));
+                }
+            }
+            self.new_layout(pause).await;
+            pause = (pause * 2).min(DETOUR);
+        }
     }
 
     fn explain(&self, error: &Error) -> CallError {
@@ -174,6 +244,10 @@ impl Commands {
                 CallError::Unavailable("Redis did not answer in time".to_owned())
             }
             Cause::Connection => CallError::Unavailable(LOST.to_owned()),
+            Cause::Moved | Cause::Moving => {
+                self.metrics.count(Trouble::Answer);
+                CallError::Unavailable("this part of the Cluster is being moved".to_owned())
+            }
             Cause::Temporary => {
                 self.metrics.count(Trouble::Answer);
                 CallError::Unavailable(error.details().to_owned())
@@ -184,126 +258,6 @@ impl Commands {
             }
         }
     }
-
-    /// Makes the connections, again and again, until `shutdown`, or until the first one shows a Redis
-    /// that is unfit for use.
-    pub(super) async fn keep(self: Arc<Self>, address: Address, shutdown: CancellationToken) {
-        let mut reports = Reports::new("connection to Redis");
-        let mut reached = false;
-        let mut pace = Pace::default();
-        loop {
-            let made = tokio::select! {
-                () = shutdown.cancelled() => return,
-                made = self.prepare(&address) => made,
-            };
-            let why = match made {
-                Ok(unit) => {
-                    (reached, pace) = (true, Pace::default());
-                    reports.connected(&address);
-                    let unit = Arc::new(unit);
-                    self.unit.send_replace(Some(unit.clone()));
-                    self.link.set(Part::Commands, true);
-                    tokio::select! {
-                        () = shutdown.cancelled() => {}
-                        () = unit.watch() => {}
-                    }
-                    self.unit.send_replace(None);
-                    self.link.set(Part::Commands, false);
-                    unit.lost().cancel();
-                    if shutdown.is_cancelled() {
-                        return;
-                    }
-                    self.metrics.count(Trouble::Lost);
-                    LOST.to_owned()
-                }
-                Err(Failed::Unfit(why)) if !reached => {
-                    tracing::error!("Redis at {address} is refused: {why}");
-                    self.metrics.count(Trouble::Connect);
-                    self.link.refuse(why);
-                    return;
-                }
-                Err(Failed::Unfit(why) | Failed::Unreachable(why)) => {
-                    self.metrics.count(Trouble::Connect);
-                    why
-                }
-            };
-            reports.broken(&address, &why);
-            tokio::select! {
-                () = shutdown.cancelled() => return,
-                () = pace.pause() => {}
-            }
-        }
-    }
-
-    async fn prepare(&self, address: &Address) -> Result<Unit, Failed> {
-        let unit = match Unit::connect(address, LANES, 16).await {
-            Err(error) if error.details().contains("unknown command") => {
-                return Err(Failed::Unfit(check::too_old("5 or older")));
-            }
-            made => made?,
-        };
-        let client = unit.first();
-        if let Some(why) = check::unfit(client).await? {
-            return Err(Failed::Unfit(why));
-        }
-        self.ahead
-            .store(check::clock_ahead(client).await?, Ordering::Relaxed);
-        self.scripts.load_all(client).await?;
-        Ok(unit)
-    }
 }
 
-/// Where an error of fred's comes from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Cause {
-    Timeout,
-    /// No answer came, whatever fred calls it: most of its own errors are of the kind `Unknown`.
-    Connection,
-    /// Redis answered that it can't now.
-    Temporary,
-    /// Redis answered with an error, or with something unexpected.
-    Answer,
-}
-
-impl Cause {
-    pub(super) fn of(error: &Error) -> Self {
-        // Redis's errors begin with a code in capitals, fred's are sentences.
-        let code = error.details().split(' ').next().unwrap_or_default();
-        let temporary = [
-            "OOM",
-            "MISCONF",
-            "NOREPLICAS",
-            "READONLY",
-            "LOADING",
-            "BUSY",
-            "MASTERDOWN",
-        ];
-        if code.len() > 1 && code.bytes().all(|byte| byte.is_ascii_uppercase()) {
-            return if temporary.contains(&code) {
-                Self::Temporary
-            } else {
-                Self::Answer
-            };
-        }
-        match error.kind() {
-            ErrorKind::Timeout => Self::Timeout,
-            ErrorKind::Parse | ErrorKind::Protocol | ErrorKind::NotFound | ErrorKind::InvalidArgument => {
-                Self::Answer
-            }
-            _ => Self::Connection,
-        }
-    }
-}
-
-const LOST: &str = "the connection to Redis is lost";
-
-enum Failed {
-    Unreachable(String),
-    Unfit(String),
-}
-
-impl From<Error> for Failed {
-    fn from(error: Error) -> Self {
-        Self::Unreachable(error.details().to_owned())
-    }
-}
+pub(super) const LOST: &str = "the connection to Redis is lost";

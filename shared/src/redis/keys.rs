@@ -183,9 +183,10 @@ impl Keys {
         format!("{}:{{{}}}:ch", self.prefix, Self::NODES)
     }
 
-    /// The channel on which a node hears itself.
-    pub(super) fn probe(&self, node: &str) -> String {
-        format!("{}:{{n:{node}}}:probe", self.prefix)
+    /// A channel on which a node hears itself, and its tag: the number picks the slot.
+    pub(super) fn probe(&self, node: &str, number: u32) -> (String, String) {
+        let tag = format!("n:{node}:{number}");
+        (format!("{}:{{{tag}}}:probe", self.prefix), tag)
     }
 }
 

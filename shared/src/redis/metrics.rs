@@ -66,7 +66,10 @@ impl RedisMetrics {
     /// Creates them in a registry. All label values are there from the start.
     pub fn register(registry: &Registry) -> Result<Self, prometheus::Error> {
         let metrics = Self {
-            up: Gauge::new("tidegate_redis_up", "Whether Redis can be used: 1 or 0.")?,
+            up: Gauge::new(
+                "tidegate_redis_up",
+                "Whether Redis can be used: 1 or 0, or the share of the masters of a Cluster that can.",
+            )?,
             duration: HistogramVec::new(
                 HistogramOpts::new(
                     "tidegate_redis_command_duration_seconds",

@@ -1,7 +1,10 @@
 //! The backend for any number of nodes: Redis 7.0 or newer, through fred. Nothing of Redis or fred is
 //! visible outside this module.
 //!
-//! * [`Commands`] and [`Hearing`] hold the connections, each made anew by a loop of its own when lost.
+//! * [`Topology`] finds out which masters there are: the one server, the one that Sentinels name, or those of
+//!   a Cluster with their slots. What it found is a `Layout`, which [`Commands`] and [`Hearing`] follow.
+//! * Each `Master` has connections for commands, and one that an `Ear` hears with, each made anew by a loop
+//!   of its own when lost.
 //! * `lua/` has one script for each transition; `keys.rs` names every key, `entry.rs` writes and reads
 //!   the entries of a log.
 //! * [`broker`], [`queue`], [`presence`] and [`nodes`] are the traits on top of these; [`states`] is the
@@ -9,25 +12,34 @@
 
 mod address;
 mod broker;
+mod cause;
 mod check;
+mod cluster;
 mod commands;
+mod ear;
 mod ends;
 mod entry;
 mod hearing;
 mod keys;
+mod layout;
 mod link;
+mod master;
 mod metrics;
 mod nodes;
 mod outlet;
 mod page;
 mod presence;
+mod probe;
 mod queue;
 mod reports;
 mod routes;
 mod scripts;
+mod sentinel;
+mod slots;
 mod spelling;
 mod states;
 mod subscriber;
+mod topology;
 mod unit;
 mod wake;
 
@@ -45,6 +57,7 @@ use self::outlet::Outlet;
 use self::queue::RedisQueue;
 use self::routes::Routes;
 use self::states::States;
+use self::topology::Topology;
 use self::wake::Wakers;
 use crate::backend::Backend;
 use crate::broker::BrokerEvents;
@@ -73,8 +86,6 @@ pub fn open(
     let closer = Arc::new(shutdown.clone().drop_guard());
 
     let commands = Arc::new(Commands::new(metrics.clone()));
-    tokio::spawn(commands.clone().keep(address.clone(), shutdown.clone()));
-
     let (sender, events) = BrokerEvents::channel();
     let outlet = Outlet::new(sender, metrics.clone());
     let states = States {
@@ -85,16 +96,23 @@ pub fn open(
     let ends = Arc::new(Ends::default());
     let ending = (ends.clone(), states.clone(), shutdown.clone());
     tokio::spawn(async move { ending.0.run(ending.1, ending.2).await });
-    let routes = Arc::new(Routes::new(outlet, ends, keys.control(), commands.clone()));
+    let routes = Arc::new(Routes::new(outlet, ends, &keys, commands.clone()));
     let node = uuid::Uuid::new_v4().simple().to_string();
-    let hearing = Hearing::start(
-        address.clone(),
-        commands.clone(),
+    let topology = Topology {
+        address,
+        commands: commands.clone(),
+        routes: routes.clone(),
+        keys: keys.clone(),
+        node: node.clone(),
+        shutdown: shutdown.clone(),
+    };
+    tokio::spawn(topology.follow());
+    let hearing = Hearing {
+        commands: commands.clone(),
         routes,
-        keys.probe(&node),
-        shutdown.clone(),
-    );
-    let wakers = Wakers::new(address, commands.clone(), keys.clone(), shutdown);
+        shutdown: shutdown.clone(),
+    };
+    let wakers = Wakers::new(commands.clone(), keys.clone(), shutdown);
 
     Ok(Backend {
         broker: Arc::new(broker::RedisBroker {

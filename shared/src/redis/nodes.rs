@@ -54,10 +54,9 @@ impl Nodes for RedisNodes {
         let channel = self.keys.control();
         let heard_by = self
             .commands
-            .call("spublish", Keys::NODES, async move |client| {
-                client
-                    .spublish::<usize, _, _>(channel, Value::Bytes(message))
-                    .await
+            .call("spublish", Keys::NODES, |client| {
+                let (channel, message) = (channel.clone(), Value::Bytes(message.clone()));
+                async move { client.spublish::<usize, _, _>(channel, message).await }
             })
             .await?;
         Ok(heard_by)

@@ -147,7 +147,10 @@ impl Presence for RedisPresence {
             let key = keys.sessions(&node);
             let values: Vec<String> = self
                 .commands
-                .call("hvals", &keys.tag, async move |client| client.hvals(key).await)
+                .call("hvals", &keys.tag, |client| {
+                    let key = key.clone();
+                    async move { client.hvals(key).await }
+                })
                 .await?;
             // What others wrote there is nobody.
             members.extend(values.iter().filter_map(|json| serde_json::from_str(json).ok()));

@@ -1,6 +1,5 @@
+use std::fmt::Display;
 use std::time::{Duration, Instant};
-
-use super::address::Address;
 
 /// A broken connection is reported at once, and then every so often.
 const REPORT: Duration = Duration::from_secs(5);
@@ -22,7 +21,7 @@ impl Reports {
         }
     }
 
-    pub(super) fn broken(&mut self, address: &Address, why: &str) {
+    pub(super) fn broken(&mut self, address: &impl Display, why: &str) {
         let since = *self.since.get_or_insert_with(Instant::now);
         if self.last.is_none_or(|last| last.elapsed() >= REPORT) {
             self.last = Some(Instant::now());
@@ -34,7 +33,7 @@ impl Reports {
         }
     }
 
-    pub(super) fn connected(&mut self, address: &Address) {
+    pub(super) fn connected(&mut self, address: &impl Display) {
         tracing::info!("{} at {address} is there", self.what);
         *self = Self::new(self.what);
     }

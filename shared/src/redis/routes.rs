@@ -1,18 +1,21 @@
-//! Which channel belongs to which topic, and what becomes of a message that arrives on it.
+//! Which channel belongs to which topic and is heard from which master, and what becomes of a message that
+//! arrives on it. What another master than that says is not listened to: so nothing is heard twice, or out
+//! of order, when a slot has moved.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use parking_lot::RwLock;
+use parking_lot::{Mutex, RwLock};
 
 use super::commands::Commands;
 use super::ends::Ends;
 use super::entry;
+use super::keys::Keys;
+use super::layout::Layout;
 use super::metrics::Trouble;
 use super::outlet::Outlet;
+use super::slots::slot_of;
 use crate::broker::BrokerEvent;
 use crate::json::RawJson;
 use crate::publication::{Body, Publication};
@@ -28,83 +31,190 @@ pub(super) struct Route {
     pub(super) state: bool,
 }
 
+#[derive(Debug, Clone)]
+enum Target {
+    /// What all nodes are told.
+    Control,
+    Topic(Route),
+}
+
+#[derive(Debug, Clone)]
+struct Attached {
+    target: Target,
+    slot: u16,
+    /// The master that it is heard from, or was.
+    master: u64,
+}
+
+impl Attached {
+    fn is_bare(&self) -> bool {
+        matches!(&self.target, Target::Topic(route) if route.bare.is_some())
+    }
+}
+
+/// No master has this number.
+const NOBODY: u64 = 0;
+
+/// What there is to do about a channel that somebody wants to hear.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Known {
+    New,
+    /// It is heard from another master, which does not serve it any more.
+    Elsewhere,
+    Here,
+}
+
 #[derive(Debug)]
 pub(super) struct Routes {
-    attached: RwLock<HashMap<Box<str>, Route>>,
-    started: Instant,
-    /// Milliseconds after `started` when something was last heard.
-    heard: AtomicU64,
+    attached: RwLock<HashMap<Box<str>, Attached>>,
+    /// The masters that something can be heard from.
+    hearing: Mutex<HashSet<u64>>,
     pub(super) outlet: Outlet,
     pub(super) ends: Arc<Ends>,
-    /// What all nodes are told comes on this channel.
-    pub(super) control: String,
     commands: Arc<Commands>,
 }
 
 impl Routes {
-    pub(super) fn new(outlet: Outlet, ends: Arc<Ends>, control: String, commands: Arc<Commands>) -> Self {
+    pub(super) fn new(outlet: Outlet, ends: Arc<Ends>, keys: &Keys, commands: Arc<Commands>) -> Self {
+        let control = Attached {
+            target: Target::Control,
+            slot: slot_of(Keys::NODES),
+            master: NOBODY,
+        };
         Self {
-            attached: RwLock::default(),
-            started: Instant::now(),
-            heard: AtomicU64::new(0),
+            attached: RwLock::new(HashMap::from([(keys.control().into(), control)])),
+            hearing: Mutex::default(),
             outlet,
             ends,
-            control,
             commands,
         }
     }
 
-    /// Whether it was not there before.
-    pub(super) fn insert(&self, channel: &str, route: Route) -> bool {
+    /// The channel is to be heard from this master.
+    pub(super) fn insert(&self, channel: &str, route: Route, slot: u16, master: u64) -> Known {
+        let mut all = self.attached.write();
+        if let Some(attached) = all.get_mut(channel) {
+            if attached.master == master {
+                return Known::Here;
+            }
+            attached.master = master;
+            return Known::Elsewhere;
+        }
         if route.state {
             self.ends.watch(&route.topic);
         }
-        self.attached.write().insert(channel.into(), route).is_none()
+        let target = Target::Topic(route);
+        all.insert(channel.into(), Attached { target, slot, master });
+        Known::New
     }
 
     /// Whether it was there.
     pub(super) fn remove(&self, channel: &str) -> bool {
-        let removed = self.attached.write().remove(channel);
-        if let Some(route) = &removed {
+        self.remove_if(channel, |_| true)
+    }
+
+    /// Takes it off if it is still this master that it is to be heard from.
+    pub(super) fn give_up(&self, channel: &str, master: u64) {
+        self.remove_if(channel, |attached| attached.master == master);
+    }
+
+    fn remove_if(&self, channel: &str, really: impl FnOnce(&Attached) -> bool) -> bool {
+        let mut all = self.attached.write();
+        let Some(attached) = all.get(channel).filter(|one| really(one)) else {
+            return false;
+        };
+        if let Target::Topic(route) = &attached.target {
             self.ends.forget(&route.topic);
         }
-        removed.is_some()
+        all.remove(channel).is_some()
     }
 
     pub(super) fn contains(&self, channel: &str) -> bool {
         self.attached.read().contains_key(channel)
     }
 
-    /// All channels, and whether each is a bare one.
-    pub(super) fn channels(&self) -> Vec<(Box<str>, bool)> {
-        let attached = self.attached.read();
-        attached
-            .iter()
-            .map(|(channel, route)| (channel.clone(), route.bare.is_some()))
-            .collect()
+    /// Which master a channel is heard from.
+    pub(super) fn master(&self, channel: &str) -> Option<u64> {
+        self.attached.read().get(channel).map(|attached| attached.master)
     }
 
-    /// How long nothing was heard.
-    pub(super) fn silence(&self) -> Duration {
-        let heard = Duration::from_millis(self.heard.load(Ordering::Relaxed));
-        self.started.elapsed().saturating_sub(heard)
+    /// From now on the channel is heard from this master. Whether it is a bare one; nothing if it is not
+    /// attached any more.
+    pub(super) fn claim(&self, channel: &str, master: u64) -> Option<bool> {
+        let mut all = self.attached.write();
+        let attached = all.get_mut(channel)?;
+        attached.master = master;
+        Some(attached.is_bare())
     }
 
-    pub(super) fn hear(&self) {
-        let now = u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX);
-        self.heard.store(now, Ordering::Relaxed);
-    }
-
-    /// Passes a message on. A channel that is no longer attached is no one's.
-    pub(super) fn deliver(&self, channel: &str, message: Option<Bytes>) {
-        self.hear();
-        if channel == self.control {
-            let message = message.unwrap_or_default();
-            self.outlet.send(BrokerEvent::Control(message));
-            return;
+    /// This master does not serve the channel after all.
+    pub(super) fn disown(&self, channel: &str, master: u64) {
+        if let Some(attached) = self.attached.write().get_mut(channel)
+            && attached.master == master
+        {
+            attached.master = NOBODY;
         }
-        let Some(route) = self.attached.read().get(channel).cloned() else {
-            return;
+    }
+
+    /// The channels that are to be heard from a master: all of them, or those that it did not have yet. A
+    /// bare channel is everywhere, and stays where it is while that is there.
+    pub(super) fn of(&self, master: u64, layout: &Layout, all: bool) -> Vec<Box<str>> {
+        let attached = self.attached.read();
+        let wanted = attached.iter().filter(|(_, one)| {
+            let here = one.master == master;
+            let serves = || layout.of(one.slot).is_some_and(|owner| owner.id == master);
+            if one.is_bare() && layout.with_id(one.master).is_some() {
+                here && all
+            } else {
+                (all || !here) && serves()
+            }
+        });
+        wanted.map(|(channel, _)| channel.clone()).collect()
+    }
+
+    /// The topic of a channel.
+    pub(super) fn topic(&self, channel: &str) -> Option<Topic> {
+        match &self.attached.read().get(channel)?.target {
+            Target::Control => None,
+            Target::Topic(route) => Some(route.topic.clone()),
+        }
+    }
+
+    /// Everything that this master serves is heard from it.
+    pub(super) fn begin(&self, master: u64) {
+        self.ends.suspect(None);
+        let mut hearing = self.hearing.lock();
+        let first = hearing.is_empty();
+        hearing.insert(master);
+        let heard = |one: &Attached| one.master == master && matches!(one.target, Target::Topic(_));
+        if first {
+            self.outlet.send(BrokerEvent::Up);
+        } else if self.attached.read().values().any(heard) {
+            self.outlet.send(BrokerEvent::Gap { topic: None });
+        }
+    }
+
+    /// Nothing is heard from this master.
+    pub(super) fn end(&self, master: u64) {
+        let mut hearing = self.hearing.lock();
+        if hearing.remove(&master) && hearing.is_empty() {
+            self.outlet.send(BrokerEvent::Down);
+        }
+    }
+
+    /// Passes on what a master said. A channel that is not attached, or not to this one, is no one's.
+    pub(super) fn deliver(&self, master: u64, channel: &str, message: Option<Bytes>) {
+        let target = match self.attached.read().get(channel) {
+            Some(attached) if attached.master == master => attached.target.clone(),
+            _ => return,
+        };
+        let route = match target {
+            Target::Topic(route) => route,
+            Target::Control => {
+                let message = message.unwrap_or_default();
+                self.outlet.send(BrokerEvent::Control(message));
+                return;
+            }
         };
         let publication = match (route.bare, message) {
             (_, None) => None,

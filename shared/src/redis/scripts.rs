@@ -3,6 +3,7 @@
 
 use fred::clients::Client;
 use fred::interfaces::{FredResult, LuaInterface};
+use futures_util::future::try_join_all;
 use parking_lot::RwLock;
 
 macro_rules! scripts {
@@ -62,9 +63,7 @@ pub(super) struct Scripts {
 
 impl Scripts {
     pub(super) async fn load_all(&self, client: &Client) -> FredResult<()> {
-        for &script in Script::ALL {
-            self.load(client, script).await?;
-        }
+        try_join_all(Script::ALL.iter().map(|&script| self.load(client, script))).await?;
         Ok(())
     }
 

@@ -158,11 +158,12 @@ impl States {
         let mut cursor = "0".to_owned();
         loop {
             let arguments = [keys.state(), cursor, "COUNT".into(), PORTION.to_string()];
-            let command = CustomCommand::new_static("HSCAN", ClusterHash::FirstKey, false);
             let answer: Value = self
                 .commands
-                .call("hscan", &keys.tag, async move |client| {
-                    client.custom(command, arguments.to_vec()).await
+                .call("hscan", &keys.tag, |client| {
+                    let command = CustomCommand::new_static("HSCAN", ClusterHash::FirstKey, false);
+                    let arguments = arguments.to_vec();
+                    async move { client.custom(command, arguments).await }
                 })
                 .await?;
             let Ok([next, portion]) = <[Value; 2]>::try_from(answer.into_array()) else {

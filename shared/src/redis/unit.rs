@@ -9,7 +9,7 @@ use fred::interfaces::{ClientLike, FredResult};
 use futures_util::future::{select_all, try_join_all};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
-use super::address::Address;
+use super::address::Endpoint;
 
 /// Between two looks at whether the connections answer.
 const PING_INTERVAL: Duration = Duration::from_secs(2);
@@ -26,8 +26,8 @@ pub(super) struct Unit {
 
 impl Unit {
     /// Makes `count` connections, each holding up to `messages` unread publications.
-    pub(super) async fn connect(address: &Address, count: usize, messages: usize) -> FredResult<Self> {
-        let clients: Vec<Client> = (0..count).map(|_| address.client(messages)).collect();
+    pub(super) async fn connect(endpoint: &Endpoint, count: usize, messages: usize) -> FredResult<Self> {
+        let clients: Vec<Client> = (0..count).map(|_| endpoint.client(messages)).collect();
         let lost = CancellationToken::new();
         let closer = lost.clone().drop_guard();
         let tasks = try_join_all(clients.iter().map(ClientLike::init)).await?;

@@ -9,14 +9,15 @@ use std::time::Duration;
 use fred::clients::Client;
 use fred::interfaces::ListInterface;
 use fred::types::Value;
+use futures_util::future::select_all;
 use parking_lot::Mutex;
 use tokio::sync::{Notify, mpsc};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use super::address::Address;
 use super::commands::{CallError, Commands};
 use super::keys::Keys;
+use super::master::Master;
 use super::unit::{Pace, Unit};
 use crate::job::Promoted;
 use crate::name::QueueName;
@@ -42,7 +43,6 @@ pub(super) struct Outlook {
 #[derive(Debug)]
 pub(super) struct Wakers {
     queues: Mutex<HashMap<QueueName, Arc<Waker>>>,
-    address: Address,
     commands: Arc<Commands>,
     keys: Keys,
     shutdown: CancellationToken,
@@ -77,15 +77,9 @@ impl Drop for Token {
 }
 
 impl Wakers {
-    pub(super) fn new(
-        address: Address,
-        commands: Arc<Commands>,
-        keys: Keys,
-        shutdown: CancellationToken,
-    ) -> Arc<Self> {
+    pub(super) fn new(commands: Arc<Commands>, keys: Keys, shutdown: CancellationToken) -> Arc<Self> {
         Arc::new(Self {
             queues: Mutex::default(),
-            address,
             commands,
             keys,
             shutdown,
@@ -103,21 +97,33 @@ impl Wakers {
     where
         F: Future<Output = Result<Outlook, CallError>>,
     {
-        let unit = self.commands.unit()?;
         let ends = Instant::now() + timeout;
         loop {
             let mut due: Option<Instant> = None;
+            // In a Cluster some of the queues may be out of reach; the others are waited for.
+            let (mut units, mut trouble) = (Vec::new(), None);
             for queue in queues {
+                let unit = self.commands.unit(&self.keys.queue(queue).tag);
                 // Tokens alone would not do: one may be lost with the worker that got it.
-                let outlook = look(queue.clone()).await?;
+                let outlook = match look(queue.clone()).await {
+                    Ok(outlook) => outlook,
+                    Err(error) => {
+                        trouble = Some(error);
+                        continue;
+                    }
+                };
                 if outlook.has_work {
                     return Ok(());
                 }
+                units.extend(unit);
                 let next = outlook
                     .promoted
                     .next
                     .map(|next| Instant::now() + next.max(SHORTEST));
                 due = due.into_iter().chain(next).min();
+            }
+            if let (true, Some(error)) = (units.is_empty(), trouble) {
+                return Err(error);
             }
             let (sender, mut receiver) = mpsc::channel(1);
             for queue in queues {
@@ -134,7 +140,9 @@ impl Wakers {
                         return Ok(());
                     }
                 }
-                () = unit.lost().cancelled() => return Err(CallError::Unavailable(self.commands.link.why_not())),
+                () = first_lost(&units) => {
+                    return Err(CallError::Unavailable(self.commands.link.why_not()));
+                }
             }
         }
     }
@@ -165,8 +173,9 @@ impl Wakers {
     }
 
     async fn pass_on(&self, queue: &QueueName, waker: &Arc<Waker>) {
-        let key = self.keys.queue(queue).wake();
-        let mut unit: Option<Unit> = None;
+        let keys = self.keys.queue(queue);
+        let key = keys.wake();
+        let mut held: Option<(Arc<Master>, Unit)> = None;
         let mut pace = Pace::default();
         loop {
             self.give_back(queue, waker).await;
@@ -177,10 +186,14 @@ impl Wakers {
                 }
                 continue;
             }
-            if unit.is_none() {
-                unit = Unit::connect(&self.address, 1, 1).await.ok();
+            // Another master may serve the queue by now.
+            let master = self.commands.master(&keys.tag).ok();
+            held = held.filter(|(at, _)| master.as_ref().is_some_and(|now| now.id == at.id));
+            if let (None, Some(master)) = (&held, master) {
+                let unit = Unit::connect(&master.endpoint, 1, 1).await.ok();
+                held = unit.map(|unit| (master, unit));
             }
-            let Some(connection) = unit.take() else {
+            let Some((master, connection)) = held.take() else {
                 pace.pause().await;
                 continue;
             };
@@ -191,12 +204,13 @@ impl Wakers {
                 Ok(Err(error)) if *error.kind() == fred::error::ErrorKind::Timeout => {}
                 Ok(Err(_)) | Err(_) => {
                     drop(connection);
+                    self.commands.doubt_layout();
                     pace.pause().await;
                     continue;
                 }
             }
             pace = Pace::default();
-            unit = Some(connection);
+            held = Some((master, connection));
         }
     }
 
@@ -206,7 +220,10 @@ impl Wakers {
         let keys = self.keys.queue(queue);
         for _ in 0..strays {
             let key = keys.wake();
-            let call = async move |client: &Client| client.lpush::<(), _, _>(key, "1").await;
+            let call = |client: Client| {
+                let key = key.clone();
+                async move { client.lpush::<(), _, _>(key, "1").await }
+            };
             // If it fails, workers find the job when their waiting times out.
             let _ = self.commands.call("lpush", &keys.tag, call).await;
         }
@@ -221,6 +238,14 @@ impl Wakers {
         }
         idle
     }
+}
+
+/// Resolves when one of the connections is lost.
+async fn first_lost(units: &[Arc<Unit>]) {
+    if units.is_empty() {
+        return std::future::pending().await;
+    }
+    select_all(units.iter().map(|unit| Box::pin(unit.lost().cancelled()))).await;
 }
 
 impl Waker {

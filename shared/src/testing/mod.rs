@@ -21,7 +21,10 @@ const AGREEMENT: Duration = Duration::from_secs(40);
 const POLL: Duration = Duration::from_millis(20);
 
 /// Looks again until it is so.
-async fn wait_until(what: &str, mut look: impl AsyncFnMut() -> io::Result<bool>) -> io::Result<()> {
+async fn wait_until<F: Future<Output = io::Result<bool>>>(
+    what: &str,
+    mut look: impl FnMut() -> F,
+) -> io::Result<()> {
     let deadline = Instant::now() + AGREEMENT;
     while !look().await? {
         if Instant::now() > deadline {

@@ -82,7 +82,7 @@ impl RedisCluster {
             .await?;
         for (master, replica) in self.masters().iter().zip(&self.servers[self.masters..]) {
             let id = id(master).await?;
-            wait_until("a replica to know its master", async || {
+            wait_until("a replica to know its master", || async {
                 let answer = replica.command(&["CLUSTER", "REPLICATE", &id]).await?;
                 Ok(!matches!(answer, Reply::Error(_)))
             })
@@ -95,7 +95,7 @@ impl RedisCluster {
         )
         .await?;
         for replica in &self.servers[self.masters..] {
-            wait_until("a replica to be in step", async || {
+            wait_until("a replica to be in step", || async {
                 let info = command(replica, &["INFO", "replication"]).await?;
                 Ok(has_line(&info, "master_link_status:up"))
             })
@@ -208,7 +208,7 @@ impl RedisCluster {
 
     async fn all(&self, what: &str, question: &[&str], line: &str) -> io::Result<()> {
         for server in &self.servers {
-            wait_until(what, async || {
+            wait_until(what, || async {
                 Ok(has_line(&command(server, question).await?, line))
             })
             .await?;

@@ -51,7 +51,7 @@ impl RedisSentinel {
             all.sentinels.push(sentinel);
         }
         for sentinel in &all.sentinels {
-            wait_until("a Sentinel to know the replica and the others", async || {
+            wait_until("a Sentinel to know the replica and the others", || async {
                 let replicas = command(sentinel, &["SENTINEL", "REPLICAS", SERVICE]).await?;
                 let others = command(sentinel, &["SENTINEL", "SENTINELS", SERVICE]).await?;
                 let ready = replicas.items().len() == 1
@@ -112,7 +112,7 @@ impl RedisSentinel {
     /// Waits until another server is the master.
     pub async fn changed_from(&self, before: usize) -> io::Result<usize> {
         let now = 1 - before;
-        wait_until("a failover", async || {
+        wait_until("a failover", || async {
             let role = match self.servers[now].command(&["INFO", "replication"]).await {
                 Ok(info) => has_line(&info, "role:master"),
                 // It may be paused.
@@ -134,7 +134,7 @@ impl RedisSentinel {
 
     /// Waits until a replica has what its master has.
     pub async fn in_step(&self, replica: usize) -> io::Result<()> {
-        wait_until("the replica to be in step", async || {
+        wait_until("the replica to be in step", || async {
             let theirs = command(&self.servers[1 - replica], &["INFO", "replication"]).await?;
             let ours = command(&self.servers[replica], &["INFO", "replication"]).await?;
             let offset = |info: &Reply, name: &str| {

@@ -1,9 +1,17 @@
 //! The list of all cases, and the macro that makes tests of them for one backend.
 
-/// Makes a test of each case, on the given [`World`](crate::contract::World).
+/// Makes a test of each case, on the given [`World`](crate::contract::World). With `together` it is a test of
+/// each suite instead, for a world that takes long to make: its `beside` gives an empty one in the same place,
+/// and its `all` runs cases.
 macro_rules! contract {
     ($world:ty) => {
-        contract! { @ $world;
+        contract! { @list each $world }
+    };
+    ($world:ty, together) => {
+        contract! { @list together $world }
+    };
+    (@list $how:ident $world:ty) => {
+        contract! { @ $how $world;
             broker {
                 numbering {
                     offsets_count_from_one_without_holes,
@@ -237,7 +245,18 @@ macro_rules! contract {
             }
         }
     };
-    (@ $world:ty; $($suite:ident { $($noun:ident { $($case:ident,)* })* })*) => {
+    (@ together $world:ty; $($suite:ident { $($noun:ident { $($case:ident,)* })* })*) => {
+        $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+        async fn $suite() {
+            let world = <$world as crate::contract::World>::start().await;
+            let cases: Vec<(&str, futures_util::future::LocalBoxFuture<'static, ()>)> = vec![$($((
+                concat!(stringify!($suite), "::", stringify!($noun), "::", stringify!($case)),
+                Box::pin(crate::contract::$suite::$noun::$case(world.beside())),
+            )),*),*];
+            <$world>::all(cases).await;
+        })*
+    };
+    (@ each $world:ty; $($suite:ident { $($noun:ident { $($case:ident,)* })* })*) => {
         $(mod $suite {
             $(mod $noun {
                 #[allow(unused_imports, reason = "where the world is declared is the caller's choice")]

@@ -14,7 +14,7 @@ use crate::contract::broker::{attach, keyed, publish_numbers, read, send, topic}
 use crate::contract::presence::somebody;
 use crate::contract::state::{remove, set, set_for};
 
-pub(super) fn job(queue: &QueueName, key: Option<&str>) -> JobDraft {
+pub(crate) fn job(queue: &QueueName, key: Option<&str>) -> JobDraft {
     JobDraft {
         key: key.map(|key| IdempotencyKey::parse(key).expect("valid")),
         ..JobDraft::new(queue, JobType::parse("test").expect("valid"), RawJson::null())

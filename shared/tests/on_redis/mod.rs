@@ -1,6 +1,6 @@
 //! A real Redis and nodes on it, and what only a real Redis can do.
 
-mod limits;
+pub(crate) mod limits;
 mod outage;
 mod proxy;
 mod refused;
@@ -22,9 +22,14 @@ use crate::contract;
 
 /// A backend that may not be connected yet.
 pub(crate) fn open(url: String, registry: &Registry) -> Backend {
+    open_with_prefix(url, "tg", registry)
+}
+
+/// The same, with keys of its own.
+pub(crate) fn open_with_prefix(url: String, prefix: &str, registry: &Registry) -> Backend {
     let config = config::Redis {
         url,
-        prefix: "tg".into(),
+        prefix: prefix.into(),
     };
     let metrics = RedisMetrics::register(registry).expect("metrics");
     let shutdown = CancellationToken::new();
@@ -43,7 +48,7 @@ async fn start() -> RedisServer {
 }
 
 /// Waits for a state of the link.
-async fn until(node: &Backend, wanted: impl Fn(&Link) -> bool) -> Link {
+pub(crate) async fn until(node: &Backend, wanted: impl Fn(&Link) -> bool) -> Link {
     let mut link = node.broker.link();
     let waiting = link.wait_for(|link| wanted(link));
     let Ok(reached) = tokio::time::timeout(PATIENCE, waiting).await else {
@@ -53,10 +58,10 @@ async fn until(node: &Backend, wanted: impl Fn(&Link) -> bool) -> Link {
 }
 
 /// For what takes seconds by design: noticing that nothing answers.
-const PATIENCE: Duration = Duration::from_secs(30);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 
 /// The next event, of which some may come late.
-async fn next(events: &mut BrokerEvents) -> BrokerEvent {
+pub(crate) async fn next(events: &mut BrokerEvents) -> BrokerEvent {
     let mut batch = Vec::new();
     let waiting = events.next_batch(&mut batch, 1);
     tokio::time::timeout(PATIENCE, waiting)
@@ -66,7 +71,7 @@ async fn next(events: &mut BrokerEvents) -> BrokerEvent {
 }
 
 /// Skips events until one is wanted.
-async fn skip_to<T>(events: &mut BrokerEvents, wanted: impl Fn(BrokerEvent) -> Option<T>) -> T {
+pub(crate) async fn skip_to<T>(events: &mut BrokerEvents, wanted: impl Fn(BrokerEvent) -> Option<T>) -> T {
     loop {
         if let Some(found) = wanted(next(events).await) {
             return found;
@@ -74,14 +79,14 @@ async fn skip_to<T>(events: &mut BrokerEvents, wanted: impl Fn(BrokerEvent) -> O
     }
 }
 
-fn publication(event: BrokerEvent) -> Option<std::sync::Arc<Publication>> {
+pub(crate) fn publication(event: BrokerEvent) -> Option<std::sync::Arc<Publication>> {
     match event {
         BrokerEvent::Publication(publication) => Some(publication),
         _ => None,
     }
 }
 
-fn data(publication: &Publication) -> String {
+pub(crate) fn data(publication: &Publication) -> String {
     match &publication.body {
         Body::Message { data, .. } => data.as_str().to_owned(),
         other => panic!("no message: {other:?}"),
@@ -89,7 +94,7 @@ fn data(publication: &Publication) -> String {
 }
 
 /// One raw command that must not fail.
-async fn raw(server: &RedisServer, arguments: &[&str]) -> Reply {
+pub(crate) async fn raw(server: &RedisServer, arguments: &[&str]) -> Reply {
     let reply = server.command(arguments).await.expect("an answer");
     assert!(!matches!(reply, Reply::Error(_)), "{arguments:?}: {reply}");
     reply

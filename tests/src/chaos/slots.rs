@@ -10,8 +10,11 @@ use tokio::time::sleep;
 use super::logs::{Logs, ask, key};
 use super::plan::RedisFault;
 use super::servers::Servers;
+use crate::wait;
 
 const MASTERS: usize = 3;
+/// For what servers have to agree about, on a busy machine.
+const SOON: Duration = Duration::from_secs(40);
 
 #[derive(Debug)]
 pub struct Slots {
@@ -52,7 +55,23 @@ impl Slots {
             ask(source, &["CLUSTER", "SETSLOT", &number, "MIGRATING", &id]).await?;
             self.watch(length).await?;
         }
-        Ok(self.redis.move_slot(slot, to).await?)
+        // A master that was restarted is not ready at once, and connections to it are found broken.
+        wait::until(SOON, "a slot to move", async || {
+            Ok(Some(self.redis.move_slot(slot, to).await?))
+        })
+        .await
+    }
+
+    /// Waits until all masters say that all slots are served.
+    async fn whole(&self) -> Result<()> {
+        for server in self.redis.masters() {
+            wait::until(SOON, "the Cluster to be whole", async || {
+                let info = ask(server, &["CLUSTER", "INFO"]).await?.to_string();
+                Ok(info.contains("cluster_state:ok").then_some(()))
+            })
+            .await?;
+        }
+        Ok(())
     }
 }
 
@@ -78,6 +97,7 @@ impl Servers for Slots {
                 master.kill();
                 sleep(Duration::from_millis(away)).await;
                 master.restart().await?;
+                self.whole().await?;
             }
             RedisFault::Migrate { which, length } => self.migrate(which, length).await?,
             other => bail!("{other:?}: not in a Cluster"),
