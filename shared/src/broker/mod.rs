@@ -78,7 +78,8 @@ pub trait Broker: Send + Sync + 'static {
 
     /// Where the logs of many topics end, in the order asked, in few round trips: for looking regularly
     /// whether something was missed. Absent for a topic that has no log or no numbering (nothing was
-    /// published or read yet, or the backend lost it). Not one atomic step, and it neither writes
+    /// published or read yet, or the backend lost it), and where several servers share the topics, for one
+    /// whose server can't be reached. Not one atomic step, and it neither writes
     /// anything nor prolongs any life.
     async fn tops(&self, topics: &[Topic]) -> Result<Vec<Option<Position>>, BrokerError>;
 

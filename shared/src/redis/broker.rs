@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use fred::interfaces::{HashesInterface, PubsubInterface};
 use fred::types::Value;
-use futures_util::future::try_join_all;
+use futures_util::future::join_all;
 use parking_lot::Mutex;
 use tokio::sync::watch;
 
@@ -218,7 +218,15 @@ impl Broker for RedisBroker {
     async fn tops(&self, topics: &[Topic]) -> Result<Vec<Option<Position>>, BrokerError> {
         let mut tops = Vec::with_capacity(topics.len());
         for batch in topics.chunks(BATCH) {
-            tops.extend(try_join_all(batch.iter().map(|topic| self.top(topic))).await?);
+            for top in join_all(batch.iter().map(|topic| self.top(topic))).await {
+                match top {
+                    // One master of several: the others' topics can be looked at all the same.
+                    Err(BrokerError::Unavailable(_)) if self.commands.layout().masters().len() > 1 => {
+                        tops.push(None);
+                    }
+                    top => tops.push(top?),
+                }
+            }
         }
         Ok(tops)
     }

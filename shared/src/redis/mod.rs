@@ -11,6 +11,7 @@
 //!   broker's part for state topics, and [`Ends`] has their keys ended.
 
 mod address;
+mod beats;
 mod broker;
 mod cause;
 mod check;

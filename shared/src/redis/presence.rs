@@ -6,7 +6,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use fred::interfaces::HashesInterface;
 use fred::types::Value;
-use futures_util::future::try_join_all;
+use futures_util::future::join_all;
 use serde::Serialize;
 
 use super::broker::{milliseconds, text};
@@ -134,9 +134,10 @@ impl Presence for RedisPresence {
         let mut kept = Vec::with_capacity(topics.len());
         for batch in topics.chunks(BATCH) {
             let all = batch.iter().map(|topic| self.keep_one(topic, ttl));
-            kept.extend(try_join_all(all).await?);
+            kept.extend(join_all(all).await);
         }
-        Ok(kept)
+        // Those in reach are renewed, whatever becomes of the others.
+        kept.into_iter().collect()
     }
 
     async fn members(&self, topic: &Topic) -> Result<Vec<Member>, BrokerError> {

@@ -1,7 +1,6 @@
 //! The job queue on Redis: each method is one script, or two where the first only found out which job
 //! is meant.
 
-use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,6 +8,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use fred::types::Value;
 
+use super::beats;
 use super::broker::{log_arguments, milliseconds, text};
 use super::commands::{CallError, Commands};
 use super::keys::Keys;
@@ -266,35 +266,7 @@ impl JobQueue for RedisQueue {
     }
 
     async fn heartbeat(&self, leases: &[Lease], lease: Duration) -> Result<Vec<Beat>, JobError> {
-        let mut slots: BTreeMap<(&str, u16), Vec<usize>> = BTreeMap::new();
-        for (index, lease) in leases.iter().enumerate() {
-            slots
-                .entry((lease.job.queue(), lease.job.shard()))
-                .or_default()
-                .push(index);
-        }
-        let mut beats = vec![Beat::Lost; leases.len()];
-        for chunk in slots.values().flat_map(|indexes| indexes.chunks(BATCH)) {
-            let slot = self.keys.of_job(&leases[chunk[0]].job);
-            let mut arguments = vec![milliseconds(lease)];
-            for &index in chunk {
-                arguments.push(text(leases[index].job.as_str()));
-                arguments.push(text(&leases[index].token.to_string()));
-            }
-            let keys = vec![slot.records(), slot.leases()];
-            let answer = self
-                .commands
-                .run(Script::Heartbeat, &slot.tag, keys, arguments)
-                .await?;
-            for (&index, answer) in chunk.iter().zip(answer.into_array()) {
-                beats[index] = match answer.as_i64() {
-                    Some(1) => Beat::Extended,
-                    Some(2) => Beat::Cancel,
-                    _ => Beat::Lost,
-                };
-            }
-        }
-        Ok(beats)
+        Ok(beats::renew(&self.commands, &self.keys, leases, lease).await?)
     }
 
     async fn progress(&self, lease: &Lease, progress: Progress) -> Result<(), JobError> {

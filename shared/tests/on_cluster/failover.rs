@@ -78,6 +78,9 @@ async fn one_dead_master_of_three_leaves_the_others_working() {
         assert_eq!((&heard.topic, data(&heard)), (topic, "2".to_owned()));
     }
     assert_eq!(*node.broker.link().borrow(), Link::Up);
+    let tops = node.broker.tops(&topics).await.expect("of those that are there");
+    let there: Vec<bool> = tops.iter().map(Option::is_some).collect();
+    assert_eq!(there, [true, false, true]);
 
     cluster.master_mut(1).restart().await.expect("restarted");
     skip_to(&mut events, |event| {
