@@ -41,7 +41,14 @@ struct Pages {
     losing: bool,
     counters: BTreeMap<&'static str, u64>,
     violations: Vec<String>,
-    worst_silence: Duration,
+    worst_silence: Silence,
+}
+
+/// How long after service was back somebody had what it should have.
+#[derive(Debug, Default, Clone)]
+pub struct Silence {
+    pub length: Duration,
+    pub of: String,
 }
 
 #[derive(Debug)]
@@ -59,7 +66,7 @@ pub struct Sums {
     pub counters: BTreeMap<&'static str, u64>,
     pub told: Counts,
     pub publications_known: usize,
-    pub worst_silence: Duration,
+    pub worst_silence: Silence,
     pub violations: Vec<String>,
 }
 
@@ -226,9 +233,14 @@ impl Book {
     }
 
     /// So long after service was back a subscriber had what it should have.
-    pub fn silence(&self, length: Duration) {
-        let mut pages = self.pages();
-        pages.worst_silence = pages.worst_silence.max(length);
+    pub fn silence(&self, length: Duration, of: &str) {
+        let worst = &mut self.pages().worst_silence;
+        if length > worst.length {
+            *worst = Silence {
+                length,
+                of: of.to_owned(),
+            };
+        }
     }
 
     /// Who follows topics that begin like this.
@@ -253,7 +265,7 @@ impl Book {
             counters: pages.counters.clone(),
             told,
             publications_known: pages.truth.publications(),
-            worst_silence: pages.worst_silence,
+            worst_silence: pages.worst_silence.clone(),
             violations: pages.violations.clone(),
         }
     }

@@ -47,9 +47,15 @@ impl Calm<'_> {
         }
         let words = stream::iter(all).map(|topic| self.last_word(topic));
         let words: Vec<Place> = words.buffer_unordered(AT_ONCE).try_collect().await?;
+        let out = self.back.elapsed();
         for last in &words {
             for one in self.followed.iter().filter(|one| one.topic == last.topic) {
                 self.comes_level(servers, &one.who, last).await?;
+                let of = format!(
+                    "{} on {}; the last words were out after {out:.1?}",
+                    one.who, one.topic
+                );
+                self.book.silence(self.back.elapsed(), &of);
             }
         }
         servers.look().await?;
@@ -80,7 +86,6 @@ impl Calm<'_> {
             Ok(level) => level?,
             Err(_) => self.behind(servers, who, last).await?,
         }
-        self.book.silence(self.back.elapsed());
         Ok(())
     }
 

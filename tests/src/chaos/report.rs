@@ -38,7 +38,8 @@ impl Report {
             "lagged_offsets": told.lagged_offsets,
             "skipped": told.skipped,
             "resets": told.resets,
-            "worst_silence_seconds": self.sums.worst_silence.as_secs_f64(),
+            "worst_silence_seconds": self.sums.worst_silence.length.as_secs_f64(),
+            "worst_silence_of": self.sums.worst_silence.of,
             "gateways": self.metrics,
             "violations": self.sums.violations,
         })
@@ -86,8 +87,12 @@ impl Report {
         for (name, value) in &self.metrics {
             let _ = writeln!(text, "{value:>9}  {name}");
         }
-        let silence = self.sums.worst_silence.as_secs_f64();
-        let _ = writeln!(text, "{silence:>8.1}s  worst silence after service was back");
+        let silence = self.sums.worst_silence.length.as_secs_f64();
+        let _ = writeln!(
+            text,
+            "{silence:>8.1}s  worst silence after service was back ({})",
+            self.sums.worst_silence.of
+        );
         for violation in &self.sums.violations {
             let _ = writeln!(text, "\nVIOLATION at {violation}");
         }

@@ -13,6 +13,8 @@ use super::servers::Servers;
 use crate::wait;
 
 const MASTERS: usize = 3;
+/// What all keys of the default queue have in common.
+const JOBS: &str = "tg:{q:default:0}:";
 /// For what servers have to agree about, on a busy machine.
 const SOON: Duration = Duration::from_secs(40);
 
@@ -42,8 +44,12 @@ impl Slots {
 
     /// Half-way for so long: new keys are taken by the one, and old ones served by the other.
     async fn migrate(&self, which: usize, length: u64) -> Result<()> {
-        let topic = &self.logs.topics[which % self.logs.topics.len()];
-        let slot = slot_of(&key(topic, "log"));
+        // Every third time that of all jobs.
+        let slot = if which.is_multiple_of(3) {
+            slot_of(JOBS)
+        } else {
+            slot_of(&key(&self.logs.topics[which % self.logs.topics.len()], "log"))
+        };
         let from = self.redis.owner(slot).await?;
         let to = (from + 1 + which % (MASTERS - 1)) % MASTERS;
         if length > 0 {
