@@ -14,7 +14,7 @@ pub use attempt::{Beat, Claim, Failure, Lease, Progress, Token};
 pub use desk::{
     Attempted, DEAD_RETENTION, HISTORY, JobDesk, LISTED, OWNED, Place, QueueInfo, SHELF_LIMIT, Shelf,
 };
-pub use draft::{JobDraft, Submitted};
+pub use draft::{ATTEMPTS_LIMIT, JobDraft, Submitted, TIME_LIMIT};
 pub use error::JobError;
 pub use id::JobId;
 pub use listing::{Cursor, JobFilter, JobPage, list};
