@@ -64,16 +64,19 @@ impl RedisQueue {
         let running = state == JobState::Running;
         #[expect(clippy::cast_precision_loss, reason = "milliseconds since 1970 have 41 bits")]
         let start = after.map_or(LATEST, |place| place.rank as f64);
-        let call = async move |client: &Client| {
-            if running {
-                client
-                    .zrange::<Value, _, _, _>(key, 0, RUNNING - 1, None, false, None, true)
-                    .await
-            } else {
-                let end = i64::try_from(most).unwrap_or(i64::MAX);
-                client
-                    .zrevrangebyscore::<Value, _, _, _>(key, start, 0.0, true, Some((0, end)))
-                    .await
+        let call = |client: Client| {
+            let key = key.clone();
+            async move {
+                if running {
+                    client
+                        .zrange::<Value, _, _, _>(key, 0, RUNNING - 1, None, false, None, true)
+                        .await
+                } else {
+                    let end = i64::try_from(most).unwrap_or(i64::MAX);
+                    client
+                        .zrevrangebyscore::<Value, _, _, _>(key, start, 0.0, true, Some((0, end)))
+                        .await
+                }
             }
         };
         let answer = self.commands.call("zrange", &slot.tag, call).await?;
@@ -81,7 +84,9 @@ impl RedisQueue {
         let all = running || places.len() < most;
         if running {
             // Leases are renewed, so only their ids keep an order.
-            places.iter_mut().for_each(|place| place.rank = 0);
+            for place in &mut places {
+                place.rank = 0;
+            }
             places.sort_by(|one, other| other.cmp(one));
         }
         places.retain(|place| after.is_none_or(|after| place < after));
@@ -119,13 +124,16 @@ impl JobDesk for RedisQueue {
         let ttl = u64::try_from(QUEUE_TTL.as_millis()).unwrap_or(u64::MAX);
         #[expect(clippy::cast_precision_loss, reason = "milliseconds since 1970 have 41 bits")]
         let forgotten = self.commands.now_ms().saturating_sub(ttl) as f64;
-        let call = async move |client: &Client| {
-            client
-                .zremrangebyscore::<(), _, _, _>(&key, 0.0, forgotten)
-                .await?;
-            client
-                .zrange::<Vec<String>, _, _, _>(&key, 0, -1, None, false, None, false)
-                .await
+        let call = |client: Client| {
+            let key = key.clone();
+            async move {
+                client
+                    .zremrangebyscore::<(), _, _, _>(&key, 0.0, forgotten)
+                    .await?;
+                client
+                    .zrange::<Vec<String>, _, _, _>(&key, 0, -1, None, false, None, false)
+                    .await
+            }
         };
         let mut names = self.commands.call("zrange", Keys::QUEUES, call).await?;
         names.sort_unstable();
@@ -137,14 +145,14 @@ impl JobDesk for RedisQueue {
                 .run(Script::Depths, &slot.tag, slot.first(13), Vec::new())
                 .await?;
             let parts: Vec<i64> = answer.into_array().iter().filter_map(Value::as_i64).collect();
-            let [queued, scheduled, retrying, running, dead, paused, oldest] = parts[..] else {
+            let [ready, scheduled, retrying, running, dead, paused, oldest] = parts[..] else {
                 return Err(CallError::unexpected("depths of another shape").into());
             };
             let number = |number: i64| u64::try_from(number).unwrap_or_default();
             queues.push(QueueInfo {
                 name,
                 paused: paused == 1,
-                queued: number(queued),
+                queued: number(ready),
                 scheduled: number(scheduled),
                 retrying: number(retrying),
                 running: number(running),
@@ -176,10 +184,13 @@ impl JobDesk for RedisQueue {
     async fn attempts(&self, id: &JobId) -> Result<Vec<Attempted>, JobError> {
         let slot = self.keys.of_job(id);
         let key = format!("{}{id}", slot.records());
-        let call = async move |client: &Client| {
-            client
-                .hmget::<Vec<Option<String>>, _, _>(key, vec!["history", "worker"])
-                .await
+        let call = |client: Client| {
+            let key = key.clone();
+            async move {
+                client
+                    .hmget::<Vec<Option<String>>, _, _>(key, vec!["history", "worker"])
+                    .await
+            }
         };
         let parts = self.commands.call("hmget", &slot.tag, call).await?;
         let record = self.get(id).await?;
@@ -239,11 +250,14 @@ impl JobDesk for RedisQueue {
     async fn of_user(&self, user: &UserId) -> Result<Vec<JobRecord>, JobError> {
         let (tag, key) = self.keys.of_user(user);
         let list = key.clone();
-        let call = async move |client: &Client| {
-            let limit = i64::try_from(SHELF_LIMIT).unwrap_or(i64::MAX);
-            client
-                .zrange::<Value, _, _, _>(list, 0, limit - 1, None, true, None, true)
-                .await
+        let call = |client: Client| {
+            let list = list.clone();
+            async move {
+                let limit = i64::try_from(SHELF_LIMIT).unwrap_or(i64::MAX);
+                client
+                    .zrange::<Value, _, _, _>(list, 0, limit - 1, None, true, None, true)
+                    .await
+            }
         };
         let places = places(self.commands.call("zrange", &tag, call).await?);
         let found: Vec<(JobId, i64)> = places
@@ -264,7 +278,11 @@ impl JobDesk for RedisQueue {
             .map(|((id, _), _)| id.to_string())
             .collect();
         if !gone.is_empty() {
-            let call = async move |client: &Client| client.zrem::<(), _, _>(key, gone).await;
+            let call = |client: Client| {
+                let key = key.clone();
+                let gone = gone.clone();
+                async move { client.zrem::<(), _, _>(key, gone).await }
+            };
             self.commands.call("zrem", &tag, call).await?;
         }
         let running = records.into_iter().flatten();

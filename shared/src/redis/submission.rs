@@ -51,11 +51,15 @@ impl RedisQueue {
         let (key, name, time) = (self.keys.queues(), queue.to_string(), self.commands.now_ms());
         let ttl = i64::try_from(QUEUE_TTL.as_secs()).unwrap_or(i64::MAX);
         #[expect(clippy::cast_precision_loss, reason = "milliseconds since 1970 have 41 bits")]
-        let call = async move |client: &Client| {
-            client
-                .zadd::<(), _, _>(&key, None, None, false, false, (time as f64, name))
-                .await?;
-            client.expire::<(), _>(&key, ttl, None).await
+        let call = |client: Client| {
+            let key = key.clone();
+            let name = name.clone();
+            async move {
+                client
+                    .zadd::<(), _, _>(&key, None, None, false, false, (time as f64, name))
+                    .await?;
+                client.expire::<(), _>(&key, ttl, None).await
+            }
         };
         self.commands.call("zadd", Keys::QUEUES, call).await?;
         let mut registered = self.registered.lock();

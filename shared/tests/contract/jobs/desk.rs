@@ -249,7 +249,7 @@ pub(crate) async fn the_attempts_tell_why<W: World>(world: W) {
     let desk = &bench.node.desk;
     assert_eq!(tell(desk.attempts(&id).await.expect("known")), expected);
     other.jobs().succeed(&lease, json("1")).await.expect("held");
-    expected[3].2 = "succeeded".to_owned();
+    expected[3].2 = "succeeded".into();
     assert_eq!(tell(desk.attempts(&id).await.expect("known")), expected);
     let unknown = JobId::new(&bench.queue);
     assert_eq!(desk.attempts(&unknown).await, Err(JobError::NotFound(unknown)));

@@ -17,16 +17,3 @@ pub(super) async fn method(request: Request) -> Problem {
     let detail = format!("{path} does not take {method}; the `Allow` header names what it takes");
     Problem::bad_request(detail).with_status(StatusCode::METHOD_NOT_ALLOWED)
 }
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn documented_paths_are_told_from_unknown_ones() {
-        assert!(is_not_yet("/api/jobs/x/retry"));
-        for path in ["/api/infos", "/api/jobs//retry", "/api/jobs/x/y", "/api"] {
-            assert!(!is_not_yet(path), "{path}");
-        }
-    }
-}
