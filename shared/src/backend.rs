@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use crate::broker::Broker;
-use crate::job::JobQueue;
+use crate::job::{JobDesk, JobQueue};
 use crate::nodes::Nodes;
 use crate::presence::Presence;
 
@@ -14,6 +14,7 @@ use crate::presence::Presence;
 pub struct Backend {
     pub broker: Arc<dyn Broker>,
     pub jobs: Arc<dyn JobQueue>,
+    pub desk: Arc<dyn JobDesk>,
     pub presence: Arc<dyn Presence>,
     pub nodes: Arc<dyn Nodes>,
 }

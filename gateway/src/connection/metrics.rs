@@ -13,7 +13,7 @@ const LATENCIES: [f64; 13] = [
 ];
 /// Seconds.
 const DURATIONS: [f64; 8] = [1.0, 10.0, 60.0, 300.0, 900.0, 3_600.0, 14_400.0, 86_400.0];
-const ACTIONS: [&str; 11] = [
+const ACTIONS: [&str; 12] = [
     "subscribe",
     "unsubscribe",
     "publish",
@@ -22,6 +22,7 @@ const ACTIONS: [&str; 11] = [
     "presence",
     "history",
     "submit",
+    "cancel",
     "ping",
     "invalid",
     crate::session::BY_API,

@@ -13,7 +13,7 @@ pub(crate) mod stream;
 mod tests;
 
 pub(crate) use metrics::Metrics;
-pub(crate) use operation::{history, present};
+pub(crate) use operation::{history, present, wanted};
 
 use std::future::{Future, poll_fn};
 use std::pin::{Pin, pin};

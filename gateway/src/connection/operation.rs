@@ -6,7 +6,8 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use tidegate_shared::broker::{BrokerError, From};
-use tidegate_shared::job::{JobError, JobRecord};
+use tidegate_shared::code::ErrorCode;
+use tidegate_shared::job::{JobError, JobRecord, JobState};
 use tidegate_shared::publication::{Publication, Snapshot};
 use tidegate_shared::topic::Topic;
 
@@ -110,6 +111,15 @@ async fn run(operation: Operation, node: Arc<Node>, outbox: Arc<Outbox>) -> (Tic
         Work::History { topic, from, limit } => {
             Outcome::Replied(history(&node, &topic, from, limit, outbox.limit() / 2).await)
         }
+        Work::Cancel { job } => {
+            let cancelled = node.backend.jobs.cancel(&job).await;
+            Outcome::Replied(
+                match cancelled.map_err(|error| refused(&error)).and_then(wanted) {
+                    Ok(job) => Reply::Cancel { job: Box::new(job) },
+                    Err(failure) => Reply::Failed(failure),
+                },
+            )
+        }
         Work::Submit { draft, follow } => {
             let result = node
                 .backend
@@ -174,6 +184,15 @@ fn as_of(submitted: &Reply, standing: Standing) -> Reply {
         *position = now;
     }
     reply
+}
+
+/// What was to be cancelled, unless it has ended otherwise.
+pub(crate) fn wanted(job: JobRecord) -> Result<JobRecord, Failure> {
+    if job.state.is_terminal() && job.state != JobState::Cancelled {
+        let message = format!("job {} cannot be cancelled: it has {}", job.id, job.state);
+        return Err(Failure::new(ErrorCode::Conflict, message));
+    }
+    Ok(job)
 }
 
 fn refused(error: &JobError) -> Failure {

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use thiserror::Error;
 use tidegate_shared::code::ErrorCode;
-use tidegate_shared::job::Priority;
+use tidegate_shared::job::{JobId, Priority};
 use tidegate_shared::json::RawJson;
 use tidegate_shared::name::{IdempotencyKey, JobType, QueueName, StateKey};
 use tidegate_shared::position::Since;
@@ -66,6 +66,10 @@ pub enum Command {
     Auth {
         token: Box<str>,
     },
+    /// Wants a job to end.
+    Cancel {
+        job: JobId,
+    },
     Ping,
 }
 
@@ -82,6 +86,7 @@ impl Command {
             Self::History { .. } => "history",
             Self::Submit(_) => "submit",
             Self::Auth { .. } => "auth",
+            Self::Cancel { .. } => "cancel",
             Self::Ping => "ping",
         }
     }
@@ -95,6 +100,12 @@ pub struct JobRequest {
     pub queue: Option<QueueName>,
     pub key: Option<IdempotencyKey>,
     pub priority: Priority,
+    /// Until it may run.
+    pub delay: Duration,
+    /// What one attempt may take.
+    pub timeout: Option<Duration>,
+    /// Absent: as its queue says.
+    pub max_attempts: Option<u32>,
     /// The client wants the job's updates.
     pub follow: bool,
 }

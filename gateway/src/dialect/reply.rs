@@ -49,6 +49,10 @@ pub enum Reply {
         user: UserId,
         expires_at: SystemTime,
     },
+    /// The job has been cancelled, or, as its record says, its worker has been asked to end it.
+    Cancel {
+        job: Box<JobRecord>,
+    },
     Pong,
     /// What the server did by itself, told as the answer to a command would be.
     Announced(Box<Self>),

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use tidegate_shared::broker::{Draft, From};
 use tidegate_shared::code::CloseCode;
-use tidegate_shared::job::{JobDraft, Submitted};
+use tidegate_shared::job::{JobDraft, JobId, Submitted};
 use tidegate_shared::position::Since;
 use tidegate_shared::topic::Topic;
 
@@ -100,6 +100,9 @@ pub(crate) enum Work {
         topic: Topic,
         from: From,
         limit: usize,
+    },
+    Cancel {
+        job: JobId,
     },
     Submit {
         draft: Box<JobDraft>,

@@ -183,6 +183,7 @@ impl Session {
             Command::Ping => effects.push(Effect::reply("ping", id, Reply::Pong)),
             Command::Auth { token } => effects.push(Effect::Verify { id, token }),
             Command::Submit(job) => self.submit(id, *job, &mut effects),
+            Command::Cancel { job } => self.cancel(id, job, &mut effects),
             Command::Subscribe { ref topic, .. }
             | Command::Unsubscribe { ref topic }
             | Command::Publish { ref topic, .. }
@@ -419,7 +420,9 @@ impl Session {
                 limit: history_limit(limit),
             }),
             // These have no topic, so they never get here.
-            Command::Ping | Command::Auth { .. } | Command::Submit(_) => Begun::Answered(Reply::Pong),
+            Command::Ping | Command::Auth { .. } | Command::Submit(_) | Command::Cancel { .. } => {
+                Begun::Answered(Reply::Pong)
+            }
         }
     }
 

@@ -29,7 +29,11 @@ pub(super) fn command(
             if *lists { presence(config, topic) } else { Ok(()) }
         }
         Command::History { .. } => exists(topic, user),
-        Command::Unsubscribe { .. } | Command::Submit(_) | Command::Auth { .. } | Command::Ping => Ok(()),
+        Command::Unsubscribe { .. }
+        | Command::Submit(_)
+        | Command::Cancel { .. }
+        | Command::Auth { .. }
+        | Command::Ping => Ok(()),
     }
 }
 

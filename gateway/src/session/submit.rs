@@ -1,7 +1,7 @@
-//! Submitting a job, and then following it.
+//! Submitting a job, and then following it; cancelling one.
 
 use tidegate_shared::code::ErrorCode;
-use tidegate_shared::job::{JobDraft, Submitted};
+use tidegate_shared::job::{JobDraft, JobId, Submitted};
 use tidegate_shared::name::QueueName;
 use tidegate_shared::position::Since;
 use tidegate_shared::topic::Topic;
@@ -32,6 +32,17 @@ impl Session {
                 effects.push(Effect::Start(Box::new(Operation { ticket, work })));
             }
         }
+    }
+
+    pub(super) fn cancel(&mut self, id: Option<RequestId>, job: JobId, effects: &mut Vec<Effect>) {
+        self.commands += 1;
+        let ticket = Ticket {
+            id,
+            action: "cancel",
+            topic: None,
+        };
+        let work = Work::Cancel { job };
+        effects.push(Effect::Start(Box::new(Operation { ticket, work })));
     }
 
     /// The backend has answered.
@@ -97,6 +108,9 @@ impl Session {
             key: job.key,
             priority: job.priority,
             user: self.user().cloned(),
+            delay: job.delay,
+            timeout: job.timeout,
+            max_attempts: job.max_attempts,
             ..JobDraft::new(&queue, job.kind, job.data)
         };
         Ok((draft, job.follow))

@@ -71,6 +71,9 @@ fn submit(id: u32) -> Request {
         queue: None,
         key: None,
         priority: tidegate_shared::job::Priority::default(),
+        delay: Duration::ZERO,
+        timeout: None,
+        max_attempts: None,
         follow: true,
     };
     request(id, Command::Submit(Box::new(job)))

@@ -9,6 +9,7 @@ mod access;
 mod admin;
 mod api;
 mod commands;
+mod desk;
 mod encodings;
 mod endpoint;
 mod events;

@@ -41,6 +41,14 @@ impl Jobs {
         self.commit(topics, record, now)
     }
 
+    pub(super) fn checkpoint(&mut self, lease: &Lease, checkpoint: RawJson) -> Result<(), JobError> {
+        self.held(lease)?;
+        if let Some(job) = self.by_id.get_mut(&lease.job) {
+            job.checkpoint = Some(checkpoint);
+        }
+        Ok(())
+    }
+
     pub(super) fn succeed(
         &mut self,
         topics: &mut Topics,
@@ -96,6 +104,9 @@ impl Jobs {
         random: f64,
         now: u64,
     ) -> Result<JobState, JobError> {
+        if let Some(job) = self.by_id.get_mut(&record.id) {
+            job.remember("failed", Some(&failure.message), now);
+        }
         record.error = Some(failure.message);
         record.state = if failure.fatal {
             JobState::Failed
@@ -146,6 +157,9 @@ impl Jobs {
         let record = self.held(lease)?.record.clone();
         if record.cancelling {
             return self.cancelled(topics, lease, now);
+        }
+        if let Some(job) = self.by_id.get_mut(&lease.job) {
+            job.remember("released", None, now);
         }
         self.put_back(topics, record, Hold::Released, now)
     }

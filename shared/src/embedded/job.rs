@@ -1,9 +1,11 @@
 //! A job as the memory backend holds it: its record, who may write it, and where it waits.
 
+use std::collections::VecDeque;
+
 use crate::embedded::topics::Topics;
-use crate::job::{JobError, JobRecord, Priority, Submitted, Token};
+use crate::job::{Attempted, HISTORY, JobError, JobRecord, Priority, Submitted, Token};
 use crate::json::RawJson;
-use crate::name::IdempotencyKey;
+use crate::name::{IdempotencyKey, WorkerId};
 use crate::position::{Epoch, Position};
 use crate::topic::Topic;
 
@@ -23,6 +25,13 @@ pub(super) struct Job {
     /// While it runs: no lease is good for longer.
     pub(super) until: u64,
     pub(super) stalls: u32,
+    /// Who has or had the last attempt.
+    pub(super) worker: Option<WorkerId>,
+    /// The attempts that are over, the last at the end.
+    pub(super) history: VecDeque<Attempted>,
+    pub(super) checkpoint: Option<RawJson>,
+    /// Until when its idempotency key is good.
+    pub(super) key_until: u64,
     /// When it is forgotten, once it has ended.
     pub(super) forget_at: Option<u64>,
 }
@@ -48,6 +57,21 @@ pub(super) enum Call {
 }
 
 impl Job {
+    /// Remembers that the current attempt is over.
+    pub(super) fn remember(&mut self, outcome: &str, error: Option<&str>, now: u64) {
+        while self.history.len() >= HISTORY {
+            self.history.pop_front();
+        }
+        self.history.push_back(Attempted {
+            attempt: self.record.attempt,
+            worker: self.worker.clone(),
+            started_at: self.record.started_at,
+            ended_at: Some(now),
+            outcome: outcome.to_owned(),
+            error: error.map(str::to_owned),
+        });
+    }
+
     pub(super) fn is_over(&self, now: u64) -> bool {
         self.forget_at.is_some_and(|end| end <= now)
     }

@@ -1,4 +1,4 @@
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -7,11 +7,11 @@ use crate::embedded::job::{Hold, Job, internal, write};
 use crate::embedded::queue::Queue;
 use crate::embedded::topics::Topics;
 use crate::job::{
-    CLAIM_LIMIT, Claim, JobDraft, JobError, JobId, JobRecord, JobState, Lease, QueuePolicy, Queues,
-    Submitted, Token,
+    CLAIM_LIMIT, Claim, DEAD_RETENTION, JobDraft, JobError, JobId, JobRecord, JobState, Lease, OWNED,
+    QueuePolicy, Queues, Submitted, Token,
 };
 use crate::json::RawJson;
-use crate::name::QueueName;
+use crate::name::{QueueName, UserId, WorkerId};
 use crate::topic::Topic;
 
 /// All jobs and their queues. Each transition is one method, here or in `attempt.rs` and `turns.rs`; it writes the record to both logs
@@ -21,8 +21,10 @@ pub(super) struct Jobs {
     pub(super) by_id: HashMap<JobId, Job>,
     pub(super) queues: HashMap<QueueName, Queue>,
     /// Jobs that have ended, by the time to forget them.
-    ended: BTreeSet<(u64, JobId)>,
+    pub(super) ended: BTreeSet<(u64, JobId)>,
     policies: Queues,
+    /// The jobs of each user that have not ended.
+    owned: HashMap<UserId, BTreeSet<JobId>>,
 }
 
 impl Jobs {
@@ -45,7 +47,7 @@ impl Jobs {
             .as_ref()
             .and_then(|key| self.queues.get(&name)?.keys.get(key).cloned());
         if let Some(id) = keyed
-            && let Some(job) = self.live(topics, &id, now)
+            && let Some(job) = self.live(topics, &id, now).filter(|job| now < job.key_until)
         {
             return match draft.key {
                 Some(key) if job.record.kind != draft.kind || job.data != draft.data => {
@@ -107,8 +109,15 @@ impl Jobs {
             lease_until: 0,
             until: u64::MAX,
             stalls: 0,
+            worker: None,
+            history: VecDeque::new(),
+            checkpoint: None,
+            key_until: u64::MAX,
             forget_at: None,
         };
+        if let Some(user) = &record.user {
+            self.own(user.clone(), draft.id.clone());
+        }
         self.by_id.insert(draft.id, job);
         Ok(Submitted {
             record,
@@ -140,8 +149,8 @@ impl Jobs {
         &mut self,
         topics: &mut Topics,
         name: &QueueName,
-        limit: usize,
-        lease: Duration,
+        worker: &WorkerId,
+        (limit, lease): (usize, Duration),
         now: u64,
     ) -> Result<Vec<Claim>, JobError> {
         let mut claims = Vec::new();
@@ -155,6 +164,7 @@ impl Jobs {
             };
             let token = Token::random();
             job.hold = Hold::By(token);
+            job.worker = Some(worker.clone());
             job.until = record
                 .timeout_ms
                 .map_or(u64::MAX, |timeout| now.saturating_add(timeout));
@@ -164,6 +174,7 @@ impl Jobs {
                 lease: Lease { job: id, token },
                 record,
                 data: job.data.clone(),
+                checkpoint: job.checkpoint.clone(),
             });
         }
         Ok(claims)
@@ -228,15 +239,50 @@ impl Jobs {
             dead_letter: record.state == JobState::Failed,
             ..record
         };
+        let (state, user) = (record.state, record.user.clone());
         self.commit(topics, record, now)?;
-        let forget_at = now.saturating_add(millis(self.policy(&id).retention));
+        if let Some(user) = user {
+            self.disown(&user, &id);
+        }
+        let retention = self.policy(&id).retention;
+        let dead = state == JobState::Failed;
+        let keep = if dead {
+            retention.max(DEAD_RETENTION)
+        } else {
+            retention
+        };
+        let forget_at = now.saturating_add(millis(keep));
         if let Some((job, queue)) = self.both(&id) {
             queue.let_go(job.lease_until, &id);
+            queue.put_away(state, now, id.clone());
+            job.key_until = now.saturating_add(millis(retention));
             job.hold = hold;
             job.forget_at = Some(forget_at);
         }
         self.ended.insert((forget_at, id));
         Ok(())
+    }
+
+    pub(super) fn own(&mut self, user: UserId, id: JobId) {
+        let owned = self.owned.entry(user).or_default();
+        owned.insert(id);
+        while owned.len() > OWNED {
+            owned.pop_first();
+        }
+    }
+
+    fn disown(&mut self, user: &UserId, id: &JobId) {
+        if let Some(owned) = self.owned.get_mut(user) {
+            owned.remove(id);
+            if owned.is_empty() {
+                self.owned.remove(user);
+            }
+        }
+    }
+
+    /// The user's jobs that have not ended, the newest last.
+    pub(super) fn owned(&self, user: &UserId) -> impl DoubleEndedIterator<Item = &JobId> {
+        self.owned.get(user).into_iter().flatten()
     }
 
     pub(super) fn policy(&self, id: &JobId) -> Arc<QueuePolicy> {
@@ -251,7 +297,7 @@ impl Jobs {
         self.by_id.get(id)
     }
 
-    fn forget(&mut self, topics: &mut Topics, id: &JobId, now: u64) {
+    pub(super) fn forget(&mut self, topics: &mut Topics, id: &JobId, now: u64) {
         let Some(job) = self.by_id.remove(id) else {
             return;
         };
@@ -259,11 +305,16 @@ impl Jobs {
         let Some(queue) = self.queues.get_mut(&job.record.queue) else {
             return;
         };
-        if let Some(key) = &job.key {
+        if let Some(key) = &job.key
+            && queue.keys.get(key) == Some(id)
+        {
             queue.keys.remove(key);
         }
+        if let Some(ended) = job.record.finished_at {
+            queue.take_from(job.record.state, ended, id);
+        }
         queue.jobs -= 1;
-        if queue.jobs == 0 {
+        if queue.jobs == 0 && !queue.paused {
             self.queues.remove(&job.record.queue);
         }
     }

@@ -9,6 +9,7 @@ mod alarm;
 mod attempt;
 mod channel;
 mod clock;
+mod desk;
 mod everything;
 mod fleet;
 mod job;
@@ -73,6 +74,7 @@ impl Store {
         Backend {
             broker: Arc::clone(&node) as _,
             jobs: Arc::clone(self) as _,
+            desk: Arc::clone(self) as _,
             presence: Arc::clone(&node) as _,
             nodes: node,
         }

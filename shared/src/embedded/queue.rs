@@ -1,7 +1,7 @@
 use std::collections::{BTreeSet, HashMap};
 
 use crate::embedded::clock::millis;
-use crate::job::{AGING, JobId, Priority};
+use crate::job::{AGING, JobId, JobState, Place, Priority};
 use crate::name::IdempotencyKey;
 
 /// The jobs of one queue by what they wait for. The jobs themselves are elsewhere.
@@ -15,6 +15,10 @@ pub(super) struct Queue {
     leases: BTreeSet<(u64, JobId)>,
     /// The idempotency keys of all its jobs.
     pub(super) keys: HashMap<IdempotencyKey, JobId>,
+    /// Those that have ended, by state and when that was.
+    ended: HashMap<JobState, BTreeSet<(u64, JobId)>>,
+    /// No job is to be claimed.
+    pub(super) paused: bool,
     /// All its jobs, in whatever state; without any it is forgotten.
     pub(super) jobs: usize,
 }
@@ -27,7 +31,7 @@ fn rank(since: u64, priority: Priority) -> i64 {
 
 impl Queue {
     pub(super) fn has_work(&self) -> bool {
-        !self.ready.is_empty()
+        !self.paused && !self.ready.is_empty()
     }
 
     pub(super) fn push(&mut self, priority: Priority, since: u64, job: JobId) {
@@ -36,6 +40,9 @@ impl Queue {
 
     /// The job that is next.
     pub(super) fn pop(&mut self) -> Option<JobId> {
+        if self.paused {
+            return None;
+        }
         self.ready.pop_first().map(|(_, job)| job)
     }
 
@@ -60,6 +67,68 @@ impl Queue {
     /// When the next job is due.
     pub(super) fn next_due(&self) -> Option<u64> {
         self.due.first().map(|(time, _)| *time)
+    }
+
+    pub(super) fn put_away(&mut self, state: JobState, time: u64, job: JobId) {
+        self.ended.entry(state).or_default().insert((time, job));
+    }
+
+    pub(super) fn take_from(&mut self, state: JobState, time: u64, job: &JobId) {
+        if let Some(list) = self.ended.get_mut(&state) {
+            list.remove(&(time, job.clone()));
+        }
+    }
+
+    /// Up to `limit` jobs that ended so, at that time or before, the earliest first.
+    pub(super) fn ended_before(&self, state: JobState, time: u64, limit: usize) -> Vec<JobId> {
+        let list = self.ended.get(&state);
+        list.map(|list| until(list, time, limit)).unwrap_or_default()
+    }
+
+    /// When the rank of the job that is next was counted from, given its priority.
+    pub(super) fn next_since(&self, priority: impl Fn(&JobId) -> Option<Priority>) -> Option<u64> {
+        let (next, job) = self.ready.first()?;
+        let since = next.saturating_sub(rank(0, priority(job)?));
+        u64::try_from(since).ok()
+    }
+
+    /// How many jobs are in a state.
+    pub(super) fn depth(&self, state: JobState) -> usize {
+        match state {
+            JobState::Queued => self.ready.len(),
+            JobState::Running => self.leases.len(),
+            JobState::Scheduled | JobState::Retrying => self.due.len(),
+            _ => self.ended.get(&state).map_or(0, BTreeSet::len),
+        }
+    }
+
+    /// Places of jobs in a state, the last first. Those that wait for a time are both in one list.
+    pub(super) fn shelf(&self, state: JobState) -> Box<dyn Iterator<Item = Place> + '_> {
+        let place = |rank: u64, id: &JobId| Place {
+            rank: i64::try_from(rank).unwrap_or(i64::MAX),
+            id: id.to_string(),
+        };
+        match state {
+            JobState::Queued => Box::new(self.ready.iter().rev().map(|(rank, id)| Place {
+                rank: *rank,
+                id: id.to_string(),
+            })),
+            JobState::Running => {
+                let mut places: Vec<Place> = self.leases.iter().map(|(_, id)| place(0, id)).collect();
+                places.sort_by(|one, other| other.cmp(one));
+                Box::new(places.into_iter())
+            }
+            JobState::Scheduled | JobState::Retrying => {
+                Box::new(self.due.iter().rev().map(move |(time, id)| place(*time, id)))
+            }
+            _ => Box::new(
+                self.ended
+                    .get(&state)
+                    .into_iter()
+                    .flat_map(|list| list.iter().rev())
+                    .map(move |(time, id)| place(*time, id)),
+            ),
+        }
     }
 
     pub(super) fn hold(&mut self, until: u64, job: JobId) {

@@ -68,7 +68,7 @@ mod tests {
     use crate::broker::{BrokerEvents, KEY_TTL, Lost, TOPIC_TTL};
     use crate::job::{JobDraft, JobId, QueuePolicy};
     use crate::json::RawJson;
-    use crate::name::{IdempotencyKey, JobType, QueueName};
+    use crate::name::{IdempotencyKey, JobType, QueueName, WorkerId};
     use crate::namespace::Namespace;
     use crate::publication::Body;
 
@@ -114,8 +114,9 @@ mod tests {
         let id = draft.id.clone();
         jobs.submit(topics, draft, now).expect("submitted");
         let queue = QueueName::parse(id.queue()).expect("a queue");
+        let worker = WorkerId::parse("w").expect("a worker");
         let claims = jobs
-            .claim(topics, &queue, 1, Duration::from_secs(1), now)
+            .claim(topics, &queue, &worker, (1, Duration::from_secs(1)), now)
             .expect("claimed");
         let result = RawJson::null();
         jobs.succeed(topics, &claims[0].lease, result, now)

@@ -72,6 +72,9 @@ impl Jobs {
                 let failure = Failure::retryable(TIMED_OUT);
                 self.failed(topics, record, failure, Hold::Nobody, random, now)?;
             } else {
+                if let Some(job) = self.by_id.get_mut(id) {
+                    job.remember("lost", None, now);
+                }
                 if stalls >= max_stalls {
                     let error = format!("the worker was lost {stalls} times while it ran this job");
                     let record = JobRecord {

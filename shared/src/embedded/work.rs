@@ -7,8 +7,8 @@ use async_trait::async_trait;
 use crate::embedded::Store;
 use crate::embedded::state::State;
 use crate::job::{
-    Beat, Claim, DETAIL_LIMIT, Failure, JobDraft, JobError, JobId, JobQueue, JobRecord, JobState, Lease,
-    Progress, Promoted, RESULT_LIMIT, Submitted, TEXT_LIMIT,
+    Beat, CHECKPOINT_LIMIT, Claim, DETAIL_LIMIT, Failure, JobDraft, JobError, JobId, JobQueue, JobRecord,
+    JobState, Lease, Progress, Promoted, RESULT_LIMIT, Submitted, TEXT_LIMIT,
 };
 use crate::json::RawJson;
 use crate::name::{QueueName, WorkerId};
@@ -30,11 +30,11 @@ impl JobQueue for Store {
     async fn claim(
         &self,
         queue: &QueueName,
-        _worker: &WorkerId,
+        worker: &WorkerId,
         limit: usize,
         lease: Duration,
     ) -> Result<Vec<Claim>, JobError> {
-        self.step(|State { topics, jobs }, now| jobs.claim(topics, queue, limit, lease, now))
+        self.step(|State { topics, jobs }, now| jobs.claim(topics, queue, worker, (limit, lease), now))
     }
 
     async fn wait(&self, queues: &[QueueName], timeout: Duration) -> Result<(), JobError> {
@@ -80,6 +80,11 @@ impl JobQueue for Store {
         }
         progress.message = progress.message.map(|message| cut(&message).to_owned());
         self.step(|State { topics, jobs }, now| jobs.progress(topics, lease, progress, now))
+    }
+
+    async fn checkpoint(&self, lease: &Lease, checkpoint: RawJson) -> Result<(), JobError> {
+        check("checkpoint", &checkpoint, CHECKPOINT_LIMIT)?;
+        self.step(|state, _| state.jobs.checkpoint(lease, checkpoint))
     }
 
     async fn succeed(&self, lease: &Lease, result: RawJson) -> Result<(), JobError> {

@@ -42,6 +42,8 @@ pub struct Claim {
     pub lease: Lease,
     pub record: JobRecord,
     pub data: RawJson,
+    /// What an earlier attempt left for this one.
+    pub checkpoint: Option<RawJson>,
 }
 
 #[derive(Debug, Clone, Default, PartialEq)]

@@ -7,6 +7,11 @@ use crate::json::RawJson;
 use crate::name::{IdempotencyKey, JobType, QueueName, UserId};
 use crate::position::Position;
 
+/// Longest delay and longest timeout of a job.
+pub const TIME_LIMIT: Duration = Duration::from_secs(366 * 24 * 3600);
+/// Most attempts a job may be given.
+pub const ATTEMPTS_LIMIT: u32 = 1_000;
+
 /// A job to be submitted.
 #[derive(Debug, Clone)]
 pub struct JobDraft {

@@ -17,6 +17,8 @@ pub enum JobError {
         "idempotency key {key} belongs to job {job}, which was submitted with another type or other data"
     )]
     Conflict { key: IdempotencyKey, job: JobId },
+    #[error("job {0} is no dead letter")]
+    NotDead(JobId),
     #[error("the {what} has {size} bytes, at most {limit} are allowed")]
     TooLarge {
         what: &'static str,
@@ -32,7 +34,7 @@ impl JobError {
         match self {
             Self::Unavailable(_) => ErrorCode::Unavailable,
             Self::NotFound(_) => ErrorCode::NotFound,
-            Self::LeaseLost(_) | Self::Conflict { .. } => ErrorCode::Conflict,
+            Self::LeaseLost(_) | Self::Conflict { .. } | Self::NotDead(_) => ErrorCode::Conflict,
             Self::TooLarge { .. } => ErrorCode::PayloadTooLarge,
             Self::Internal(_) => ErrorCode::Internal,
         }

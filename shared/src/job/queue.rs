@@ -18,7 +18,8 @@ use crate::name::{QueueName, WorkerId};
 ///   gets [`JobError::LeaseLost`] and has changed nothing. A lease that ran out but was not taken back
 ///   yet still counts.
 /// * A progress report can't be seen without being stored, or stored without being seen.
-/// * Every job gets exactly one terminal log entry, its last.
+/// * Every job gets exactly one terminal log entry, its last; a dead letter that is queued again by
+///   [`JobDesk::redrive`](crate::job::JobDesk::redrive) lives, and ends, anew.
 /// * Repeating [`JobQueue::succeed`], [`JobQueue::fail`] or [`JobQueue::cancelled`] with the lease that it
 ///   ended is answered as the first time and changes nothing, so a caller whose answer got lost may ask
 ///   again: for as long as the job is kept, or, if it is to be tried again, until that begins. Only the
@@ -27,10 +28,12 @@ use crate::name::{QueueName, WorkerId};
 ///   on both topics, equal to the record as it then is; a heartbeat is none. Log entries of refused calls
 ///   do not exist.
 /// * A job that has ended is kept for its queue's retention, with its log and its idempotency key, and
-///   then forgotten; one that has not ended is kept for as long as it takes.
+///   then forgotten; a dead letter for [`DEAD_RETENTION`] at least, but not its key; one that has not ended
+///   for as long as it takes.
 /// * All times are the backend's. What depends on the queue is in its [`QueuePolicy`], which the backend
 ///   was opened with.
 ///
+/// [`DEAD_RETENTION`]: crate::job::DEAD_RETENTION
 /// [`QueuePolicy`]: crate::job::QueuePolicy
 #[async_trait]
 pub trait JobQueue: Send + Sync + 'static {
@@ -64,6 +67,10 @@ pub trait JobQueue: Send + Sync + 'static {
 
     /// Reports progress. What is absent in it stays as it was in the record.
     async fn progress(&self, lease: &Lease, progress: Progress) -> Result<(), JobError>;
+
+    /// Keeps something for the next attempt, in case there is one; replaces what was kept before. At most
+    /// [`CHECKPOINT_LIMIT`] bytes. No log entry: it is between handlers.
+    async fn checkpoint(&self, lease: &Lease, checkpoint: RawJson) -> Result<(), JobError>;
 
     async fn succeed(&self, lease: &Lease, result: RawJson) -> Result<(), JobError>;
 
@@ -118,6 +125,8 @@ pub const MAX_STALLS_DEFAULT: u32 = 3;
 
 /// Largest result of a job, in bytes; a larger one is [`JobError::TooLarge`].
 pub const RESULT_LIMIT: usize = 64 * 1024;
+/// Largest checkpoint, in bytes; a larger one is [`JobError::TooLarge`].
+pub const CHECKPOINT_LIMIT: usize = 64 * 1024;
 /// Largest typed progress, in bytes; a larger one is [`JobError::TooLarge`].
 pub const DETAIL_LIMIT: usize = 16 * 1024;
 /// Longest progress message and error text, in bytes; the rest is cut off, at a character boundary.

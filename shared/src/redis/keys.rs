@@ -2,8 +2,8 @@
 //! hash tag, and so live in one slot of a Cluster. Names can't contain braces, so no name can leave its
 //! tag or run into another key.
 
-use crate::job::JobId;
-use crate::name::{IdempotencyKey, QueueName};
+use crate::job::{JobId, JobState};
+use crate::name::{IdempotencyKey, QueueName, UserId};
 use crate::topic::{Reserved, Topic};
 
 /// Prefix of the literal channels of `bare` topics. Fixed: programs in other languages publish there.
@@ -80,23 +80,48 @@ pub(super) struct QueueKeys {
     base: String,
 }
 
+/// What the keys of `job.lua` end with.
+const PARTS: [&str; 13] = [
+    "job:",
+    "all:log",
+    "all:meta",
+    "all:ch",
+    "lease",
+    "succeeded",
+    "cancelled",
+    "dead",
+    "ready",
+    "due",
+    "retry",
+    "wake",
+    "paused",
+];
+
 impl QueueKeys {
     /// What a job's record key is without the id.
     pub(super) fn records(&self) -> String {
         format!("{}job:", self.base)
     }
 
-    /// The first keys of every script that changes jobs: prefix of the records, log, meta and channel of
-    /// `jobs:{queue}`, then leases, ready and due jobs, and the wake list. A script is given as many as
-    /// it uses; the keys of jobs it builds from the first.
+    /// The first keys of every script that changes jobs, as `job.lua` lists them. A script is given as many
+    /// as it uses; the keys of jobs it builds from the first.
     pub(super) fn first(&self, count: usize) -> Vec<String> {
-        [
-            "job:", "all:log", "all:meta", "all:ch", "lease", "ready", "due", "wake",
-        ]
-        .iter()
-        .take(count)
-        .map(|part| format!("{}{part}", self.base))
-        .collect()
+        let parts = PARTS.iter().take(count);
+        parts.map(|part| format!("{}{part}", self.base)).collect()
+    }
+
+    /// The set of jobs in a state.
+    pub(super) fn shelf(&self, state: JobState) -> String {
+        let part = match state {
+            JobState::Running => "lease",
+            JobState::Succeeded => "succeeded",
+            JobState::Cancelled => "cancelled",
+            JobState::Failed => "dead",
+            JobState::Queued => "ready",
+            JobState::Scheduled => "due",
+            JobState::Retrying => "retry",
+        };
+        format!("{}{part}", self.base)
     }
 
     pub(super) fn leases(&self) -> String {
@@ -168,6 +193,21 @@ impl Keys {
         format!("{BARE}{topic}")
     }
 
+    /// Picks the slot of the list of queues.
+    pub(super) const QUEUES: &str = "queues";
+
+    /// The names of all queues, by when they were last used.
+    pub(super) fn queues(&self) -> String {
+        format!("{}:{{{}}}:names", self.prefix, Self::QUEUES)
+    }
+
+    /// What orders and where are the jobs of a user.
+    pub(super) fn of_user(&self, user: &UserId) -> (String, String) {
+        let tag = format!("u:{user}");
+        let key = format!("{}:{{{tag}}}:jobs", self.prefix);
+        (tag, key)
+    }
+
     /// What all nodes have in common; picks the slot.
     pub(super) const NODES: &str = "nodes";
 
@@ -223,10 +263,7 @@ mod tests {
         let base = format!("tg:{{q:mud:0}}:job:{id}");
         assert_eq!(
             keys.of_job(&id).first(usize::MAX),
-            [
-                "job:", "all:log", "all:meta", "all:ch", "lease", "ready", "due", "wake"
-            ]
-            .map(|part| format!("tg:{{q:mud:0}}:{part}"))
+            PARTS.map(|part| format!("tg:{{q:mud:0}}:{part}"))
         );
         assert_eq!(keys.of_job(&id).records() + id.as_str(), base);
         let of_topic = keys.topic(&Topic::of_job(&id));

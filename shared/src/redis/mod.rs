@@ -17,6 +17,7 @@ mod cause;
 mod check;
 mod cluster;
 mod commands;
+mod desk;
 mod ear;
 mod ends;
 mod entry;
@@ -39,6 +40,7 @@ mod sentinel;
 mod slots;
 mod spelling;
 mod states;
+mod submission;
 mod subscriber;
 mod topology;
 mod unit;
@@ -115,6 +117,13 @@ pub fn open(
     };
     let wakers = Wakers::new(commands.clone(), keys.clone(), shutdown);
 
+    let jobs = Arc::new(RedisQueue::new(
+        commands.clone(),
+        wakers,
+        keys.clone(),
+        namespaces.clone(),
+        closer.clone(),
+    ));
     Ok(Backend {
         broker: Arc::new(broker::RedisBroker {
             commands: commands.clone(),
@@ -137,13 +146,8 @@ pub fn open(
             keys: keys.clone(),
             _closer: closer.clone(),
         }),
-        jobs: Arc::new(RedisQueue::new(
-            commands,
-            wakers,
-            keys,
-            namespaces.clone(),
-            closer,
-        )),
+        jobs: Arc::clone(&jobs) as _,
+        desk: jobs,
     })
 }
 

@@ -1,43 +1,41 @@
 //! The job queue on Redis: each method is one script, or two where the first only found out which job
 //! is meant.
 
+use std::collections::HashMap;
 use std::fmt::Write as _;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use fred::types::Value;
+use parking_lot::Mutex;
 
 use super::beats;
 use super::broker::{log_arguments, milliseconds, text};
 use super::commands::{CallError, Commands};
 use super::keys::Keys;
-use super::page;
 use super::scripts::Script;
-use super::spelling::{
-    check_size, count, failing, fingerprint, head, held, job_id, json, record, shorten, tag, tags, tail,
-};
+use super::spelling::{check_size, count, failing, held, job_id, json, record, shorten, tag, tags};
 use super::wake::{Outlook, Wakers};
-use crate::broker::From;
 use crate::job::{
-    Beat, CLAIM_LIMIT, Claim, DETAIL_LIMIT, Failure, JobDraft, JobError, JobId, JobQueue, JobRecord,
-    JobState, Lease, Progress, Promoted, QueuePolicy, RESULT_LIMIT, Submitted, TIMED_OUT, Token,
+    Beat, CHECKPOINT_LIMIT, CLAIM_LIMIT, Claim, DETAIL_LIMIT, Failure, JobDraft, JobError, JobId, JobQueue,
+    JobRecord, JobState, Lease, Progress, Promoted, QueuePolicy, RESULT_LIMIT, Submitted, TIMED_OUT, Token,
 };
 use crate::json::RawJson;
 use crate::name::{QueueName, WorkerId};
 use crate::namespace::Namespaces;
-use crate::position::Epoch;
-use crate::publication::Snapshot;
 use crate::topic::Topic;
 
 /// Most jobs one script looks at.
 const BATCH: usize = 256;
 
 pub(super) struct RedisQueue {
-    commands: Arc<Commands>,
+    pub(super) commands: Arc<Commands>,
     wakers: Arc<Wakers>,
-    keys: Keys,
-    namespaces: Namespaces,
+    pub(super) keys: Keys,
+    pub(super) namespaces: Namespaces,
+    /// Queues that are on the list of queues, and until when they need not be put there again.
+    pub(super) registered: Mutex<HashMap<QueueName, Instant>>,
     _closer: super::Closer,
 }
 
@@ -54,13 +52,14 @@ impl RedisQueue {
             wakers,
             keys,
             namespaces,
+            registered: Mutex::default(),
             _closer: closer,
         }
     }
 
     /// A script that changes one job, with as many of the queue's keys as it needs. `further` come after
     /// the arguments that all have.
-    async fn write(
+    pub(super) async fn write(
         &self,
         script: Script,
         (job, keys): (&JobId, usize),
@@ -75,7 +74,7 @@ impl RedisQueue {
             .await?)
     }
 
-    fn policy(&self, job: &JobId) -> &QueuePolicy {
+    pub(super) fn policy(&self, job: &JobId) -> &QueuePolicy {
         self.namespaces.queues().of(job.queue())
     }
 
@@ -89,7 +88,7 @@ impl RedisQueue {
             result,
         ];
         held(
-            &self.write(Script::Finish, (&lease.job, 5), further).await?,
+            &self.write(Script::Finish, (&lease.job, 7), further).await?,
             lease,
         )
     }
@@ -101,7 +100,7 @@ impl RedisQueue {
         arguments.extend([count(BATCH), text(&tags(BATCH))]);
         let answer = self
             .commands
-            .run(Script::Promote, &slot.tag, slot.first(8), arguments)
+            .run(Script::Promote, &slot.tag, slot.first(13), arguments)
             .await?;
         let parts: Vec<Option<i64>> = answer.into_array().iter().map(Value::as_i64).collect();
         let [Some(jobs), Some(next), Some(ready)] = parts[..] else {
@@ -119,82 +118,12 @@ impl RedisQueue {
     fn queue_arguments(&self, queue: &QueueName) -> Vec<Value> {
         log_arguments(self.namespaces.of(&Topic::of_queue(queue)))
     }
-
-    /// The job that a submit turned out to be about.
-    async fn known(&self, id: &JobId) -> Result<Option<Submitted>, JobError> {
-        let topic = Topic::of_job(id);
-        let keys = self.keys.topic(&topic);
-        let mut names = vec![keys.log(), keys.meta()];
-        names.extend(keys.record);
-        let arguments = vec![
-            text("now"),
-            Value::Integer(0),
-            Value::Integer(1),
-            Value::Integer(0),
-            text(Epoch::random().as_str()),
-        ];
-        let answer = self
-            .commands
-            .run(Script::Read, &keys.tag, names, arguments)
-            .await?;
-        let Some(read) = page::parse(&topic, From::Now, answer)? else {
-            return Ok(None);
-        };
-        match (read.page.top, read.page.snapshot) {
-            (Some(position), Some(Snapshot::Job(json))) => Ok(Some(Submitted {
-                record: record(json.as_bytes())?,
-                position,
-                duplicate: true,
-            })),
-            _ => Err(CallError::unexpected("a job without a record").into()),
-        }
-    }
-
-    async fn submit_once(&self, draft: &JobDraft) -> Result<Option<Submitted>, JobError> {
-        let slot = self.keys.of_job(&draft.id);
-        let mut keys = slot.first(8);
-        keys.extend(draft.key.as_ref().map(|key| slot.idempotency(key)));
-        let topic = Topic::of_job(&draft.id);
-        let mut arguments = log_arguments(self.namespaces.of(&topic));
-        arguments.extend([
-            tag(),
-            text(draft.id.as_str()),
-            text(&head(draft)?),
-            text(&tail(draft, self.policy(&draft.id))?),
-            Value::Bytes(draft.data.as_bytes().clone()),
-            Value::Integer(draft.priority.get().into()),
-            text(&fingerprint(draft)),
-            if draft.delay.is_zero() {
-                text("")
-            } else {
-                milliseconds(draft.delay)
-            },
-        ]);
-        let answer = self
-            .commands
-            .run(Script::Submit, &slot.tag, keys, arguments)
-            .await?;
-        let parts = answer.into_array();
-        let part = |index: usize| parts.get(index).and_then(Value::as_str).unwrap_or_default();
-        match (&*part(0), &draft.key) {
-            ("new", _) => Ok(Some(Submitted {
-                record: record(part(1).as_bytes())?,
-                position: page::position(&part(2))?,
-                duplicate: false,
-            })),
-            ("known", _) => self.known(&job_id(&part(1))?).await,
-            ("conflict", Some(key)) => Err(JobError::Conflict {
-                key: key.clone(),
-                job: job_id(&part(1))?,
-            }),
-            _ => Err(CallError::unexpected("a submission of another shape").into()),
-        }
-    }
 }
 
 #[async_trait]
 impl JobQueue for RedisQueue {
     async fn submit(&self, draft: JobDraft) -> Result<Submitted, JobError> {
+        self.register(&draft).await?;
         // A job that its key led to can end its life between the two steps; then the key is free.
         for _ in 0..3 {
             if let Some(submitted) = self.submit_once(&draft).await? {
@@ -220,7 +149,7 @@ impl JobQueue for RedisQueue {
     async fn claim(
         &self,
         queue: &QueueName,
-        _worker: &WorkerId,
+        worker: &WorkerId,
         limit: usize,
         lease: Duration,
     ) -> Result<Vec<Claim>, JobError> {
@@ -239,15 +168,18 @@ impl JobQueue for RedisQueue {
                 all
             })),
             text(&tags(limit)),
+            Value::Bytes(json(worker)?.as_bytes().clone()),
         ]);
         let answer = self
             .commands
-            .run(Script::Claim, &slot.tag, slot.first(8), arguments)
+            .run(Script::Claim, &slot.tag, slot.first(13), arguments)
             .await?;
         let mut parts = answer.into_array().into_iter();
-        let mut claims = Vec::with_capacity(parts.len() / 3);
+        let mut claims = Vec::with_capacity(parts.len() / 4);
         for token in tokens {
-            let (Some(id), Some(json), Some(data)) = (parts.next(), parts.next(), parts.next()) else {
+            let (Some(id), Some(json), Some(data), Some(checkpoint)) =
+                (parts.next(), parts.next(), parts.next(), parts.next())
+            else {
                 break;
             };
             let job = job_id(&id.as_str().unwrap_or_default())?;
@@ -255,6 +187,7 @@ impl JobQueue for RedisQueue {
                 lease: Lease { job, token },
                 record: record(&json.into_bytes().unwrap_or_default())?,
                 data: data.into_bytes().map_or_else(RawJson::null, RawJson::trusted),
+                checkpoint: checkpoint.into_bytes().map(RawJson::trusted),
             });
         }
         Ok(claims)
@@ -294,6 +227,21 @@ impl JobQueue for RedisQueue {
         )
     }
 
+    async fn checkpoint(&self, lease: &Lease, checkpoint: RawJson) -> Result<(), JobError> {
+        check_size("checkpoint", Some(&checkpoint), CHECKPOINT_LIMIT)?;
+        let slot = self.keys.of_job(&lease.job);
+        let arguments = vec![
+            text(lease.job.as_str()),
+            text(&lease.token.to_string()),
+            Value::Bytes(checkpoint.as_bytes().clone()),
+        ];
+        let answer = self
+            .commands
+            .run(Script::Checkpoint, &slot.tag, slot.first(1), arguments)
+            .await?;
+        held(&answer, lease)
+    }
+
     async fn succeed(&self, lease: &Lease, result: RawJson) -> Result<(), JobError> {
         check_size("result", Some(&result), RESULT_LIMIT)?;
         self.finish(lease, "succeed", Value::Bytes(result.as_bytes().clone()))
@@ -309,7 +257,7 @@ impl JobQueue for RedisQueue {
             Value::Integer((!failure.fatal).into()),
             Value::Bytes(json(shorten(&failure.message))?.as_bytes().clone()),
         ]);
-        let answer = self.write(Script::Fail, (&lease.job, 8), further).await?;
+        let answer = self.write(Script::Fail, (&lease.job, 12), further).await?;
         match answer.as_str().as_deref() {
             Some("retrying") => Ok(JobState::Retrying),
             Some("failed") => Ok(JobState::Failed),
@@ -331,7 +279,7 @@ impl JobQueue for RedisQueue {
             tag(),
         ];
         held(
-            &self.write(Script::Release, (&lease.job, 8), further).await?,
+            &self.write(Script::Release, (&lease.job, 12), further).await?,
             lease,
         )
     }
@@ -344,7 +292,7 @@ impl JobQueue for RedisQueue {
             tag(),
             milliseconds(policy.cancel_grace),
         ];
-        let answer = self.write(Script::Cancel, (id, 8), further).await?;
+        let answer = self.write(Script::Cancel, (id, 12), further).await?;
         match answer.into_bytes() {
             Some(json) => Ok(record(&json)?),
             None => Err(JobError::NotFound(id.clone())),
@@ -369,7 +317,7 @@ impl JobQueue for RedisQueue {
         ]);
         let answer = self
             .commands
-            .run(Script::Reclaim, &slot.tag, slot.first(8), arguments)
+            .run(Script::Reclaim, &slot.tag, slot.first(12), arguments)
             .await?;
         answer
             .as_i64()

@@ -47,11 +47,18 @@ scripts! {
     Heartbeat = "heartbeat", ["topic"];
     Progress = "progress", ["topic", "record", "job"];
     Finish = "finish", ["topic", "record", "job", "ending"];
-    Fail = "fail", ["topic", "record", "job", "ready", "ending", "failing"];
-    Release = "release", ["topic", "record", "job", "ready", "ending"];
+    Checkpoint = "checkpoint", [];
+    Fail = "fail", ["topic", "record", "job", "ready", "ending", "history", "failing"];
+    Release = "release", ["topic", "record", "job", "ready", "ending", "history"];
     Cancel = "cancel", ["topic", "record", "job", "ending"];
     Promote = "promote", ["topic", "record", "job", "ready"];
-    Reclaim = "reclaim", ["topic", "record", "job", "ready", "ending", "failing"];
+    Reclaim = "reclaim", ["topic", "record", "job", "ready", "ending", "history", "failing"];
+    Redrive = "redrive", ["topic", "record", "job", "ready"];
+    Purge = "purge", [];
+    Pause = "pause", ["ready"];
+    Records = "records", ["record"];
+    Depths = "depths", [];
+    Own = "own", [];
     Get = "get", ["record"];
 }
 

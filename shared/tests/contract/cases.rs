@@ -239,6 +239,17 @@ macro_rules! contract {
                     a_job_to_be_cancelled_is_not_run_again,
                     cancelling_lengthens_no_lease,
                 }
+                desk {
+                    a_queue_is_counted_by_state,
+                    pages_show_every_job_once_whatever_comes_meanwhile,
+                    a_paused_queue_gives_no_jobs_until_it_is_resumed,
+                    a_dead_letter_is_queued_again_with_all_its_attempts,
+                    what_is_purged_is_gone_with_its_key_and_topic,
+                    the_attempts_tell_why,
+                    only_the_last_attempts_are_remembered,
+                    a_checkpoint_is_handed_to_the_next_attempt,
+                    a_user_finds_the_jobs_that_have_not_ended,
+                }
                 interleaving {
                     whatever_two_workers_do_the_log_tells_one_life,
                 }

@@ -101,10 +101,13 @@ async fn an_ended_job_leaves_nothing_that_does_not_end() {
                 .await;
             }
         }
+        let keep = if end == 0 { 3_600_000 } else { 7 * 24 * 3_600_000 };
         for part in ["", ":log"] {
             let left = time_to_live(&server, &format!("tg:{{q:q:0}}:job:{}{part}", lease.job)).await;
-            assert!((3_590_000..=3_600_000).contains(&left), "{part}: {left}");
+            assert!((keep - 10_000..=keep).contains(&left), "{part}: {left}");
         }
+        let left = time_to_live(&server, &format!("tg:{{q:q:0}}:key:{key}")).await;
+        assert!((3_590_000..=3_600_000).contains(&left), "{left}");
     }
     // Finds out that nothing is left, and takes the tokens that woke nobody.
     node.jobs

@@ -149,7 +149,7 @@ async fn what_is_no_command_is_error_103_and_the_connection_stays() -> Result<()
         "{\"action\":\"subscribe\",\"topic\":\"news\",\"since\":{\"epoch\":\"a\",\"offset\":-1}}",
         "{\"action\":\"publish\",\"topic\":\"news\"}",
         "{\"action\":\"publish\",\"topic\":\"\\ud800\",\"data\":1}",
-        "{\"action\":\"submit\",\"job\":{\"type\":\"backup\",\"data\":{},\"delay_ms\":5}}",
+        "{\"action\":\"submit\",\"job\":{\"type\":\"backup\",\"data\":{},\"delay_ms\":-5}}",
         "{\"action\":\"submit\"}",
         "{\"action\":\"ping\"} {\"action\":\"ping\"}",
         deep.as_str(),

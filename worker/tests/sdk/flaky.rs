@@ -134,6 +134,11 @@ impl JobQueue for Flaky {
         self.inner.progress(lease, progress).await
     }
 
+    async fn checkpoint(&self, lease: &Lease, checkpoint: RawJson) -> Result<(), JobError> {
+        self.there()?;
+        self.inner.checkpoint(lease, checkpoint).await
+    }
+
     async fn succeed(&self, lease: &Lease, result: RawJson) -> Result<(), JobError> {
         self.outcome()?;
         self.inner.succeed(lease, result).await?;

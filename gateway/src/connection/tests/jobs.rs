@@ -101,3 +101,47 @@ async fn a_job_that_does_not_exist_cannot_be_followed() {
         .await;
     assert_eq!(reply["code"], 104, "{reply}");
 }
+
+#[tokio::test]
+async fn a_client_cancels_a_job_that_waits_and_asks_for_the_end_of_one_that_runs() {
+    let config = config(|_| {});
+    let store = Store::new(config.namespaces.clone());
+    let node = start(&config, &store);
+    let mut client = node.client().await;
+    let mut ids = Vec::new();
+    for number in 0..2 {
+        let job = json!({"type": "count", "data": 1, "max_attempts": 1});
+        let submitted = client
+            .ask(json!({"id": number, "action": "submit", "follow": false, "job": job}))
+            .await;
+        assert_eq!(submitted["job"]["max_attempts"], 1, "{submitted}");
+        ids.push(submitted["job"]["id"].as_str().expect("an id").to_owned());
+    }
+    let jobs = store.open().jobs;
+    let queue = QueueName::parse("default").expect("valid");
+    let worker = WorkerId::parse("w").expect("valid");
+    let claims = jobs
+        .claim(&queue, &worker, 1, Duration::from_secs(30))
+        .await
+        .expect("claimed");
+    assert_eq!(claims[0].lease.job.as_str(), ids[0]);
+    for (id, kind) in [(&ids[0], "cancelling"), (&ids[1], "cancelled")] {
+        let answer = client.ask(json!({"id": 5, "action": "cancel", "job": id})).await;
+        assert_eq!(
+            (&answer["type"], &answer["job"]["id"]),
+            (&json!(kind), &json!(id))
+        );
+    }
+    jobs.succeed(&claims[0].lease, RawJson::null())
+        .await
+        .expect("held");
+    let answer = client
+        .ask(json!({"id": 6, "action": "cancel", "job": ids[0]}))
+        .await;
+    assert_eq!(answer["code"], 110, "{answer}");
+    let unknown = "default.0.00000000000000000000000000000000";
+    for (job, code) in [(json!(unknown), 111), (json!("x"), 103), (json!({}), 103)] {
+        let answer = client.ask(json!({"id": 7, "action": "cancel", "job": job})).await;
+        assert_eq!(answer["code"], code, "{answer}");
+    }
+}

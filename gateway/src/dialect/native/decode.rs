@@ -7,7 +7,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
-use tidegate_shared::job::Priority;
+use tidegate_shared::job::{ATTEMPTS_LIMIT, JobId, Priority, TIME_LIMIT};
 use tidegate_shared::json::RawJson;
 use tidegate_shared::name::{IdempotencyKey, JobType, NameError, QueueName, StateKey};
 use tidegate_shared::position::{Epoch, Since, Tag};
@@ -16,7 +16,7 @@ use tidegate_shared::topic::Topic;
 use crate::dialect::nearest::nearest;
 use crate::dialect::{Command, DecodeError, JobRequest, Request, RequestId};
 
-const ACTIONS: [&str; 10] = [
+const ACTIONS: [&str; 11] = [
     "subscribe",
     "unsubscribe",
     "publish",
@@ -25,13 +25,12 @@ const ACTIONS: [&str; 10] = [
     "history",
     "presence",
     "submit",
+    "cancel",
     "auth",
     "ping",
 ];
 /// Actions of the protocol that this version does not have.
-const LATER: [&str; 2] = ["call", "cancel"];
-/// Fields of a job that this version does not have.
-const LATER_OF_JOBS: [&str; 3] = ["delay_ms", "timeout_ms", "max_attempts"];
+const LATER: [&str; 1] = ["call"];
 
 /// Everything a command may have. A field that is `null` counts as absent, but for `data` and `value`.
 #[derive(Deserialize)]
@@ -170,6 +169,12 @@ fn command(message: &Bytes, envelope: &Envelope<'_>) -> Checked<Command> {
         "auth" => Ok(Command::Auth {
             token: text("token", envelope.token.ok_or_else(|| missing("token"))?)?.into(),
         }),
+        "cancel" => {
+            let raw = envelope.job.ok_or_else(|| missing("job"))?;
+            let id = JobId::parse(&text("job", raw)?);
+            let job = id.map_err(|_| wrong_type("job", "the id of a job", raw))?;
+            Ok(Command::Cancel { job })
+        }
         "ping" => Ok(Command::Ping),
         other if LATER.contains(&other) => Err(Wrong::Later(later(&format!("the action `{other}`")))),
         other => Err(Wrong::Rubbish(unknown_action(other))),
@@ -180,14 +185,24 @@ fn submit(message: &Bytes, envelope: &Envelope<'_>) -> Checked<Command> {
     let raw = envelope.job.ok_or_else(|| missing("job"))?;
     let job: Job<'_> = object(raw.get().as_bytes())
         .map_err(|_| wrong_type("job", "an object as {\"type\": …, \"data\": …}", raw))?;
-    for (field, value) in LATER_OF_JOBS
-        .iter()
-        .zip([job.delay_ms, job.timeout_ms, job.max_attempts])
-    {
-        if value.is_some() {
-            return Err(Wrong::Later(later(&format!("the field `job.{field}`"))));
+    let time = |field: &str, raw: Option<&RawValue>| -> Checked<Option<Duration>> {
+        let Some(raw) = raw else { return Ok(None) };
+        let time = Duration::from_millis(number(field, raw)?);
+        let most = TIME_LIMIT.as_millis();
+        Some(time)
+            .filter(|time| *time <= TIME_LIMIT)
+            .map(Some)
+            .ok_or_else(|| wrong_type(field, &format!("at most {most}"), raw))
+    };
+    let max_attempts = match job.max_attempts {
+        None => None,
+        Some(raw) => {
+            let expected = format!("a whole number from 1 to {ATTEMPTS_LIMIT}");
+            let number: Option<u32> = serde_json::from_str(raw.get()).ok();
+            let number = number.filter(|number| (1..=ATTEMPTS_LIMIT).contains(number));
+            Some(number.ok_or_else(|| wrong_type("job.max_attempts", &expected, raw))?)
         }
-    }
+    };
     let priority = match job.priority {
         None => Priority::default(),
         Some(raw) => serde_json::from_str(raw.get())
@@ -208,6 +223,9 @@ fn submit(message: &Bytes, envelope: &Envelope<'_>) -> Checked<Command> {
             .map(|raw| name("job.key", raw, IdempotencyKey::parse))
             .transpose()?,
         priority,
+        delay: time("job.delay_ms", job.delay_ms)?.unwrap_or_default(),
+        timeout: time("job.timeout_ms", job.timeout_ms)?,
+        max_attempts,
         follow: envelope
             .follow
             .map(|raw| boolean("follow", raw))

@@ -2,6 +2,7 @@
 
 use std::time::SystemTime;
 
+use tidegate_shared::job::JobState;
 use tidegate_shared::json::RawJson;
 use tidegate_shared::position::Position;
 use tidegate_shared::publication::{Body, Publication, Snapshot};
@@ -19,6 +20,8 @@ pub(super) fn reply(id: Option<&RequestId>, reply: &Reply, out: &mut Vec<u8>) {
         Reply::History { .. } => "history",
         Reply::Submitted { .. } => "submitted",
         Reply::Authenticated { .. } => "authenticated",
+        Reply::Cancel { job } if job.state == JobState::Cancelled => "cancelled",
+        Reply::Cancel { .. } => "cancelling",
         Reply::Pong => "pong",
         Reply::Failed(_) => "error",
     };
@@ -79,6 +82,7 @@ pub(super) fn reply(id: Option<&RequestId>, reply: &Reply, out: &mut Vec<u8>) {
                 .unwrap_or_default();
             object.number("expires_at", milliseconds(since));
         }
+        Reply::Cancel { job } => object.value("job", job),
         Reply::Pong | Reply::Announced(_) => {}
         Reply::Failed(failure) => write_failure(&mut object, failure),
     }

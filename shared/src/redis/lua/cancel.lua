@@ -1,5 +1,5 @@
 -- Cancels a job that waits, or marks one that runs and shortens its lease.
--- KEYS 1–8 as in job.lua
+-- KEYS 1–12 as in job.lua
 -- ARGV 1–6 as in topic.lua, 7 as in ending.lua, 8 id, 9 tag, 10 ms that a running job may take to end
 -- Returns the record as it then is, or nothing if there is no such job.
 local key = KEYS[1] .. ARGV[8]
@@ -21,5 +21,8 @@ if v[STATE] == 'running' and not v[MORE] then
 elseif v[FINISHED] or v[STATE] == 'running' then
   return record(v)
 end
-redis.call('ZREM', v[STATE] == 'queued' and KEYS[6] or KEYS[7], ARGV[8])
-return close(ARGV[8], v, 'cancelled', { 'HSET', key }, 'lost', ARGV[9], time)
+local waits = v[STATE] == 'queued' and 9 or v[STATE] == 'scheduled' and 10 or 11
+redis.call('ZREM', KEYS[waits], ARGV[8])
+local json = close(ARGV[8], v, 'cancelled', { 'HSET', key }, 'lost', ARGV[9], time)
+redis.call('PEXPIRE', KEYS[7], WEEK)
+return json

@@ -1,5 +1,9 @@
 -- Put before scripts that end jobs. KEYS as in job.lua; ARGV 7 is for how many ms an ended job is kept.
 
+-- How long dead letters are kept at least (DEAD_RETENTION in job/desk.rs), and a list of ended jobs that no
+-- worker looks after: a week, in ms.
+local WEEK = 604800000
+
 -- Ends a job.
 --   set    {'HSET', key, …}: what changes besides
 --   hold   what the attempt did and its token
@@ -19,8 +23,11 @@ local function close(id, v, state, set, hold, tag, time)
     set[n + 7], set[n + 8] = 'more', v[MORE]
   end
   local json = emit(v, set, tag, time)
-  redis.call('PEXPIRE', key, ARGV[7])
-  redis.call('PEXPIRE', key .. ':log', ARGV[7])
+  local ended = KEYS[state == 'succeeded' and 6 or state == 'cancelled' and 7 or 8]
+  redis.call('ZADD', ended, time, id)
+  local keep = state == 'failed' and math.max(ARGV[7], WEEK) or ARGV[7]
+  redis.call('PEXPIRE', key, keep)
+  redis.call('PEXPIRE', key .. ':log', keep)
   local idempotency = redis.call('HGET', key, 'key')
   if idempotency then
     redis.call('PEXPIRE', idempotency, ARGV[7])

@@ -1,5 +1,5 @@
 -- Ends an attempt as failed: the job is tried again later, or has failed. Repeating it changes nothing.
--- KEYS 1–8 as in job.lua
+-- KEYS 1–12 as in job.lua
 -- ARGV 1–6 as in topic.lua, 7 as in ending.lua, 8–10 as in failing.lua, 11 token, 12 id, 13 tag,
 --      14 1 if it may be tried again, 15 error (JSON)
 -- Returns the state that the job then has, or nothing if the lease is lost.

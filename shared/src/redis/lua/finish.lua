@@ -1,5 +1,5 @@
 -- Ends a job as its worker says. Repeating the call that ended it changes nothing.
--- KEYS 1–5 as in job.lua
+-- KEYS 1–7 as in job.lua
 -- ARGV 1–6 as in topic.lua, 7 as in ending.lua, 8 token, 9 id, 10 tag, 11 `succeed` | `cancel`, 12 result
 -- Returns 1, or 0 if the lease is lost.
 local key = KEYS[1] .. ARGV[9]

@@ -2,9 +2,11 @@
 -- KEYS of all of them, each script as many as it needs, all in one slot:
 --   1 prefix of the job records, 2–4 log, meta and channel of the queue,
 --   5 lease: ZSET of running jobs by when their lease runs out,
---   6 ready: ZSET of queued jobs by rank (see ready.lua),
---   7 due: ZSET of scheduled and retrying jobs by when they are due,
---   8 wake: LIST of tokens for workers that wait
+--   6 succeeded, 7 cancelled, 8 dead: ZSETs of those that have ended by when that was,
+--   9 ready: ZSET of queued jobs by rank (see ready.lua),
+--   10 due, 11 retry: ZSETs of scheduled and of retrying jobs by when they are due,
+--   12 wake: LIST of tokens for workers that wait,
+--   13 paused: there while no job is to be claimed
 
 -- Stores what changed in a job and appends its record to its own log and to its queue's.
 --   v      the record as it now is, from `job`

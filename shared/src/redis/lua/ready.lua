@@ -2,15 +2,15 @@
 
 -- Wakes one worker. The list is bounded: nobody may be listening.
 local function wake()
-  if redis.call('RPUSH', KEYS[8], '1') > 32 then
-    redis.call('LPOP', KEYS[8])
+  if redis.call('RPUSH', KEYS[12], '1') > 32 then
+    redis.call('LPOP', KEYS[12])
   end
 end
 
 -- Queues a job. Its rank is the time it has been waiting since, less 300,000 ms for each step of priority
 -- (AGING in job/queue.rs): the lowest is claimed first, equals in the order of their ids.
 local function ready(id, since, priority)
-  redis.call('ZADD', KEYS[6], string.format('%d', since - priority * 300000), id)
+  redis.call('ZADD', KEYS[9], string.format('%d', since - priority * 300000), id)
   wake()
 end
 

@@ -1,6 +1,6 @@
 -- Takes back jobs whose lease ran out: cancelled if they were to be, their attempt failed if it has taken
 -- too long, queued again before their equals, or failed after too many stalls.
--- KEYS 1–8 as in job.lua
+-- KEYS 1–12 as in job.lua
 -- ARGV 1–6 as in topic.lua, 7 as in ending.lua, 8–10 as in failing.lua, 11 most stalls, 12 error of a stall
 --      (JSON), 13 error of a timeout (JSON), 14 tags of 6 bytes, one a job, 15 limit (≤ 256)
 -- Returns how many there were.
@@ -22,12 +22,21 @@ for _, id in ipairs(ids) do
       failed(key, id, v, true, ARGV[13], 'lost', tag, time)
     elseif stalls >= tonumber(ARGV[11]) then
       v[ERROR] = ARGV[12]
-      close(id, v, 'failed', { 'HSET', key, 'error', ARGV[12], 'stalls', stalls }, 'lost', tag, time)
+      local set = { 'HSET', key, 'error', ARGV[12], 'stalls', stalls, 'history', history(key, v, 'lost', nil, time) }
+      close(id, v, 'failed', set, 'lost', tag, time)
     else
       v[STATE] = 'queued'
-      emit(v, { 'HSET', key, 'state', 'queued', 'stalls', stalls, 'hold', 'lost' }, tag, time)
+      emit(v, { 'HSET', key, 'state', 'queued', 'stalls', stalls, 'hold', 'lost',
+        'history', history(key, v, 'lost', nil, time) }, tag, time)
       put_back(key, id, v)
     end
   end
+end
+-- Of ended jobs, those that are forgotten by now or too many to be listed are taken off the lists.
+for i = 6, 8 do
+  local keep = i == 8 and math.max(ARGV[7], WEEK) or ARGV[7]
+  redis.call('ZREMRANGEBYSCORE', KEYS[i], '-inf', string.format('%d', time - keep))
+  redis.call('ZREMRANGEBYRANK', KEYS[i], 0, -10001)
+  redis.call('PEXPIRE', KEYS[i], WEEK)
 end
 return count

@@ -2,7 +2,8 @@
 -- is absent. `head` is everything before the state; `tail` is timeout, most attempts, user and creation
 -- time; neither ever changes. `more` is what few records have, as it stands at their end: `run_at`,
 -- `cancelling` or `dead_letter`. `hold` is the token of the attempt while the job runs; afterwards what
--- the last attempt did and its token, or `released`, or `lost`. The numbering of the job's own topic is in
+-- the last attempt did and its token, or `released`, or `lost`. `worker` is who has or had the last attempt,
+-- `history` the attempts before (see history.lua), `checkpoint` what the handler left for the next. The numbering of the job's own topic is in
 -- the record too, and lives as long.
 
 local STATE, ATTEMPT, PERCENT, MESSAGE, PROGRESS, RESULT, ERROR = 2, 3, 4, 5, 6, 7, 8

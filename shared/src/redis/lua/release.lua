@@ -1,6 +1,6 @@
 -- Gives a running job back: before its equals, and with the same attempt number for the next claim; or
 -- ends it as cancelled if it was to be.
--- KEYS 1–8 as in job.lua
+-- KEYS 1–12 as in job.lua
 -- ARGV 1–6 as in topic.lua, 7 as in ending.lua, 8 token, 9 id, 10 tag
 -- Returns 1, or 0 if the lease is lost.
 local key = KEYS[1] .. ARGV[9]
@@ -15,6 +15,7 @@ if v[MORE] then
 end
 v[STATE] = 'queued'
 redis.call('ZREM', KEYS[5], ARGV[9])
-emit(v, { 'HSET', key, 'state', 'queued', 'hold', 'released' }, ARGV[10], time)
+local before = history(key, v, 'released', nil, time)
+emit(v, { 'HSET', key, 'state', 'queued', 'hold', 'released', 'history', before }, ARGV[10], time)
 put_back(key, ARGV[9], v)
 return 1

@@ -4,6 +4,7 @@ mod bench;
 pub(crate) mod cancelling;
 pub(crate) mod claiming;
 pub(crate) mod delaying;
+pub(crate) mod desk;
 pub(crate) mod fencing;
 pub(crate) mod interleaving;
 pub(crate) mod leases;

@@ -79,7 +79,7 @@ fn what_is_wrong_is_said_with_the_place_and_the_way_out() {
         r#"{"id":7,"action":"submit","job":{"type":"x"}}"#,
         r#"{"id":7,"action":"submit","job":{"type":"x","data":1,"priority":10}}"#,
         r#"{"id":7,"action":"submit","job":{"type":"x","data":1,"queue":"a:b"}}"#,
-        r#"{"id":7,"action":"submit","job":{"type":"x","data":1,"delay_ms":5}}"#,
+        r#"{"id":7,"action":"submit","job":{"type":"x","data":1,"delay_ms":-5}}"#,
         r#"{"id":7,"action":"submit","follow":"yes","job":{"type":"x","data":1}}"#,
         r#"{"id":7,"action":"cancel","job":"j"}"#,
         r#"{"id":7,"action":"auth","token":7}"#,

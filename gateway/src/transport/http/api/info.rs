@@ -1,4 +1,4 @@
-//! `GET /api/info`: the nodes that are there.
+//! `GET /api/info`: the nodes that are there, and the queues.
 
 use std::sync::Arc;
 
@@ -6,6 +6,7 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
 use serde::Serialize;
+use tidegate_shared::job::QueueInfo;
 use tidegate_shared::nodes::NodeInfo;
 
 use super::{Api, answer};
@@ -14,6 +15,7 @@ use crate::transport::http::Problem;
 #[derive(Debug, Serialize)]
 struct Info {
     nodes: Vec<NodeInfo>,
+    queues: Vec<QueueInfo>,
 }
 
 /// As the nodes last said of themselves; this one says it now.
@@ -25,5 +27,6 @@ pub(super) async fn info(State(api): State<Arc<Api>>) -> Result<Response, Proble
         None => nodes.push(own),
     }
     nodes.sort_by(|a, b| a.node.as_str().cmp(b.node.as_str()));
-    answer(StatusCode::OK, &Info { nodes })
+    let queues = api.backend.desk.queues().await?;
+    answer(StatusCode::OK, &Info { nodes, queues })
 }

@@ -1,19 +1,21 @@
-//! `POST /api/jobs`, `GET /api/jobs/{id}` and its events.
+//! `POST /api/jobs`, `GET` and `DELETE /api/jobs/{id}`, and its events.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::extract::{Path, Request, State, rejection::PathRejection};
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::Response;
-use serde::de::{Error, IgnoredAny};
+use serde::de::Error;
 use serde::{Deserialize, Deserializer};
 use tidegate_shared::code::ErrorCode;
-use tidegate_shared::job::{JobDraft, JobId, Priority};
+use tidegate_shared::job::{ATTEMPTS_LIMIT, JobDraft, JobId, Priority, TIME_LIMIT};
 use tidegate_shared::json::RawJson;
 use tidegate_shared::name::{IdempotencyKey, JobType, QueueName, UserId};
 use tidegate_shared::topic::Topic;
 
 use super::{Api, LOCATION, answer};
+use crate::connection::wanted;
 use crate::transport::http::{Problem, body};
 use crate::transport::sse;
 
@@ -34,13 +36,31 @@ struct Submit {
     priority: Priority,
     #[serde(default)]
     user: Option<UserId>,
-    // Known by name, so that a caller who relies on them is told instead of served otherwise.
-    #[serde(default)]
-    delay_ms: Option<IgnoredAny>,
-    #[serde(default)]
-    timeout_ms: Option<IgnoredAny>,
-    #[serde(default)]
-    max_attempts: Option<IgnoredAny>,
+    #[serde(default, deserialize_with = "time")]
+    delay_ms: Option<Duration>,
+    #[serde(default, deserialize_with = "time")]
+    timeout_ms: Option<Duration>,
+    #[serde(default, deserialize_with = "attempts")]
+    max_attempts: Option<u32>,
+}
+
+fn time<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Duration>, D::Error> {
+    let time = Option::<u64>::deserialize(deserializer)?.map(Duration::from_millis);
+    if time.is_some_and(|time| time > TIME_LIMIT) {
+        let most = TIME_LIMIT.as_millis();
+        return Err(D::Error::custom(format_args!("at most {most} are possible")));
+    }
+    Ok(time)
+}
+
+fn attempts<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u32>, D::Error> {
+    let number = Option::<u32>::deserialize(deserializer)?;
+    if number.is_some_and(|number| !(1..=ATTEMPTS_LIMIT).contains(&number)) {
+        return Err(D::Error::custom(format_args!(
+            "1 to {ATTEMPTS_LIMIT} are possible"
+        )));
+    }
+    Ok(number)
 }
 
 /// `null` counts as absent, as with the other optional fields.
@@ -57,18 +77,7 @@ fn priority<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Priority, D::E
 }
 
 impl Submit {
-    /// Refuses what this version does not do.
     fn check(&self, api: &Api) -> Result<(), Problem> {
-        let absent = [
-            ("delay_ms", self.delay_ms.is_some()),
-            ("timeout_ms", self.timeout_ms.is_some()),
-            ("max_attempts", self.max_attempts.is_some()),
-        ];
-        if let Some((name, _)) = absent.iter().find(|(_, given)| *given) {
-            return Err(Problem::bad_request(format!(
-                "this version does not have `{name}`: leave it out"
-            )));
-        }
         let (size, limit) = (self.data.size(), api.job_data);
         if size > limit {
             return Err(Problem::new(
@@ -88,6 +97,9 @@ impl Submit {
             key: self.key,
             priority: self.priority,
             user: self.user,
+            delay: self.delay_ms.unwrap_or_default(),
+            timeout: self.timeout_ms,
+            max_attempts: self.max_attempts,
             ..JobDraft::new(&queue, self.kind, self.data)
         })
     }
@@ -125,6 +137,21 @@ pub(super) async fn get(
     answer(StatusCode::OK, &record)
 }
 
+/// 200 if it is cancelled, 202 if its worker was asked to end it.
+pub(super) async fn cancel(
+    State(api): State<Arc<Api>>,
+    named: Result<Path<Named>, PathRejection>,
+) -> Result<Response, Problem> {
+    let record = api.backend.jobs.cancel(&id(named)?).await?;
+    let record = wanted(record).map_err(|failure| Problem::new(failure.code, failure.message))?;
+    let status = if record.state.is_terminal() {
+        StatusCode::OK
+    } else {
+        StatusCode::ACCEPTED
+    };
+    answer(status, &record)
+}
+
 /// `GET /api/jobs/{id}/events`.
 pub(super) async fn events(
     State(api): State<Arc<Api>>,
@@ -136,7 +163,7 @@ pub(super) async fn events(
     sse::respond(&api.gate, None, vec![Topic::of_job(&id)], &request)
 }
 
-fn id(named: Result<Path<Named>, PathRejection>) -> Result<JobId, Problem> {
+pub(super) fn id(named: Result<Path<Named>, PathRejection>) -> Result<JobId, Problem> {
     let id = named.ok().and_then(|Path(named)| JobId::parse(&named.id).ok());
     id.ok_or_else(|| {
         Problem::new(

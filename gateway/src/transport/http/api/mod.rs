@@ -4,6 +4,7 @@
 mod batch;
 mod broadcast;
 mod command;
+mod desk;
 mod history;
 mod info;
 mod jobs;
@@ -70,7 +71,7 @@ impl Api {
 }
 
 /// Every route with its path as `openapi.json` spells it.
-fn routes() -> [(&'static str, MethodRouter<Arc<Api>>); 14] {
+fn routes() -> [(&'static str, MethodRouter<Arc<Api>>); 19] {
     [
         ("/api/publish", of(Command::Publish)),
         ("/api/broadcast", of(Command::Broadcast)),
@@ -83,8 +84,13 @@ fn routes() -> [(&'static str, MethodRouter<Arc<Api>>); 14] {
         ("/api/unsubscribe", of(Command::Unsubscribe)),
         ("/api/info", get(info::info)),
         ("/api/batch", post(batch::batch)),
-        ("/api/jobs", post(jobs::submit)),
-        ("/api/jobs/{id}", get(jobs::get)),
+        ("/api/jobs", post(jobs::submit).get(desk::jobs)),
+        ("/api/jobs/{id}", get(jobs::get).delete(jobs::cancel)),
+        ("/api/jobs/{id}/retry", post(desk::retry)),
+        ("/api/jobs/{id}/attempts", get(desk::attempts)),
+        ("/api/queues", get(desk::queues)),
+        ("/api/queues/{queue}/pause", post(desk::pause)),
+        ("/api/queues/{queue}/resume", post(desk::resume)),
         ("/api/jobs/{id}/events", get(jobs::events)),
     ]
 }
