@@ -2,6 +2,7 @@
 //!
 //! What a connection needs of its node is here; sockets and HTTP are not.
 
+mod balance;
 mod registration;
 mod roster;
 
@@ -120,6 +121,7 @@ impl Node {
         });
         tokio::spawn(control::run(Arc::downgrade(&node), messages, tasks));
         registration::start(&node);
+        balance::start(&node, node.draining.clone());
         let leaving = Arc::downgrade(&node);
         tokio::spawn(async move {
             shutdown.cancelled().await;

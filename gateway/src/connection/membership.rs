@@ -9,7 +9,7 @@ use tidegate_shared::code::ErrorCode;
 use crate::dialect::{Failure, RequestId};
 use crate::identity::Identity;
 use crate::node::Node;
-use crate::outbox::Outbox;
+use crate::outbox::{Frames, Outbox, Put};
 use crate::session::{Effect, Session};
 
 /// A connection's place on its node: registered, counted, with its subscriptions.
@@ -86,5 +86,18 @@ impl Drop for Membership {
         metrics.closed(self.ended).inc();
         metrics.duration.observe(self.began.elapsed().as_secs_f64());
         self.node.leave(&self.outbox);
+    }
+}
+
+/// For the task that would be woken: it looks before it rests.
+pub(super) fn put(node: &Node, outbox: &Outbox, frames: Frames) {
+    let metrics = &node.outbox_metrics;
+    match outbox.put(frames) {
+        Put::Queued { bytes, .. } | Put::Coalesced { bytes, .. } => metrics.bytes.add(bytes),
+        Put::Overflowed { messages, bytes } => {
+            metrics.dropped_slow.inc_by(messages);
+            metrics.bytes.sub(i64::try_from(bytes).unwrap_or(i64::MAX));
+        }
+        Put::Behind | Put::Ending => {}
     }
 }

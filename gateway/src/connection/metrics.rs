@@ -1,6 +1,7 @@
 //! What connections count.
 
 use std::borrow::Cow;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use prometheus::{Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, Opts, Registry};
 use tidegate_shared::code::CloseCode;
@@ -163,4 +164,11 @@ impl ClosedBy {
             },
         }
     }
+}
+
+/// Since a time in milliseconds since 1970. The clocks of two machines may differ: never negative.
+pub(super) fn seconds_since(published_ms: u64) -> f64 {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    now.saturating_sub(Duration::from_millis(published_ms))
+        .as_secs_f64()
 }

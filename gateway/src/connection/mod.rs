@@ -19,7 +19,7 @@ use std::future::{Future, poll_fn};
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use bytes::Bytes;
 use tidegate_shared::code::CloseCode;
@@ -30,12 +30,12 @@ use tokio::time::{Instant, Sleep};
 use crate::dialect::{Format, Push, Reply, Welcome};
 use crate::identity::Identity;
 use crate::node::Node;
-use crate::outbox::{Ending, Frames, FramesBuilder, Outbox, Put, Taken};
+use crate::outbox::{Ending, Frames, FramesBuilder, Outbox, Taken};
 use crate::session::{Effect, Session};
 use crate::transport::ws::{Incoming, SendQueue, WebSocket, frame};
 use catch_up::CatchUp;
-use membership::Membership;
-use metrics::{ClosedBy, OK};
+use membership::{Membership, put};
+use metrics::{ClosedBy, OK, seconds_since};
 use operation::Operations;
 
 /// Taken out of the outbox at a time: what the socket's send buffer takes in one write.
@@ -392,24 +392,4 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
     fn put(&self, frames: Frames) {
         put(&self.member.node, &self.member.outbox, frames);
     }
-}
-
-/// For the task that would be woken: it looks before it rests.
-fn put(node: &Node, outbox: &Outbox, frames: Frames) {
-    let metrics = &node.outbox_metrics;
-    match outbox.put(frames) {
-        Put::Queued { bytes, .. } | Put::Coalesced { bytes, .. } => metrics.bytes.add(bytes),
-        Put::Overflowed { messages, bytes } => {
-            metrics.dropped_slow.inc_by(messages);
-            metrics.bytes.sub(i64::try_from(bytes).unwrap_or(i64::MAX));
-        }
-        Put::Behind | Put::Ending => {}
-    }
-}
-
-/// Since a time in milliseconds since 1970. The clocks of two machines may differ: never negative.
-fn seconds_since(published_ms: u64) -> f64 {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    now.saturating_sub(Duration::from_millis(published_ms))
-        .as_secs_f64()
 }

@@ -20,10 +20,10 @@ use tokio::time::{Instant, Interval, MissedTickBehavior};
 use tokio_util::sync::CancellationToken;
 
 use super::catch_up::CatchUp;
-use super::membership::Membership;
-use super::metrics::{ClosedBy, OK};
+use super::membership::{Membership, put};
+use super::metrics::{ClosedBy, OK, seconds_since};
 use super::operation::Operations;
-use super::{CHUNK, FAREWELL, VERSION, put, seconds_since};
+use super::{CHUNK, FAREWELL, VERSION};
 use crate::dialect::events::{Cursor, Events, Merger};
 use crate::dialect::{Command, Dialect, Goodbye, Language, Push, Reply, Request, Welcome};
 use crate::identity::Identity;
@@ -94,7 +94,7 @@ impl Stream {
     fn begin(node: &Arc<Node>, wanted: Wanted) -> Self {
         let limit = node.config.limits.outbox;
         let outbox = Arc::new(Outbox::new(SessionId::new(), Language::Events.into(), limit));
-        let session = Session::new(node.config.clone(), Instant::now(), rand::random());
+        let session = Session::of_listener(node.config.clone(), Instant::now(), rand::random());
         let every = node.config.sse.heartbeat;
         let mut heartbeat = tokio::time::interval_at(Instant::now() + every, every);
         heartbeat.set_missed_tick_behavior(MissedTickBehavior::Delay);

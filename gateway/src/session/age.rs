@@ -35,6 +35,14 @@ impl Age {
         }
     }
 
+    /// Not traffic, but age alone ends it.
+    pub(super) fn of_listener(config: &Config, now: Instant, jitter: f64) -> Self {
+        Self {
+            idle_at: None,
+            ..Self::new(config, now, jitter)
+        }
+    }
+
     pub(super) fn deadline(&self) -> Option<Instant> {
         [self.old_at, self.idle_at].into_iter().flatten().min()
     }

@@ -5,6 +5,7 @@
 //! has a lane, in which the next ones wait. Commands on different topics, and jobs, overtake each other.
 
 mod age;
+mod auth;
 mod bearer;
 mod effect;
 mod heartbeat;
@@ -14,13 +15,13 @@ mod refuse;
 mod submit;
 #[cfg(test)]
 mod tests;
+mod unsubscribe;
 
 pub(crate) use effect::{Effect, Operation, Outcome, Ticket, Work};
 pub(crate) use limit::{history_limit, members_limit};
 pub(crate) use refuse::{inbox as check_inbox, presence as check_presence};
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use hashbrown::HashSet;
 use tidegate_shared::broker::{Draft, From};
@@ -31,13 +32,13 @@ use tidegate_shared::publication::Body;
 use tidegate_shared::topic::Topic;
 use tokio::time::Instant;
 
-use crate::dialect::{Command, DecodeError, Failure, Reply, Request, RequestId};
-use crate::identity::Identity;
+use crate::dialect::{Command, DecodeError, Failure, Reply, Request};
 use crate::outbox::Order;
 use age::Age;
 use bearer::Bearer;
 use heartbeat::Heartbeat;
 use lane::{Lanes, Waiting};
+use unsubscribe::ends_subscription;
 
 /// Commands of one connection that run or wait. When it is reached nothing more is read from it.
 pub(crate) const COMMANDS: u16 = 64;
@@ -80,52 +81,13 @@ impl Session {
         }
     }
 
-    /// The client has shown a token that counts for the time that is `left`.
-    pub(crate) fn identify(&mut self, identity: &Arc<Identity>, now: Instant, left: Duration) -> Vec<Effect> {
-        self.bearer = Some(Box::new(Bearer::new(identity.clone(), now, left)));
-        vec![Effect::Identified(identity.clone())]
-    }
-
-    /// Subscribes to the user's inbox, without being asked.
-    pub(crate) fn open_inbox(&mut self) -> Vec<Effect> {
-        let inbox = self.user().map(Topic::of_user);
-        let order = inbox.map(|topic| Order::Subscribe { topic, since: None });
-        order.map(|order| self.on_order(order)).unwrap_or_default()
-    }
-
-    /// The answer to [`Effect::Verify`].
-    pub(crate) fn on_verified(
-        &mut self,
-        id: Option<RequestId>,
-        verified: Result<Arc<Identity>, Failure>,
-        now: Instant,
-        left: Duration,
-    ) -> Vec<Effect> {
-        let failed = |id, failure| vec![Effect::reply("auth", id, Reply::Failed(failure))];
-        let identity = match verified {
-            Ok(identity) => identity,
-            Err(failure) => return failed(id, failure),
-        };
-        if let Some(bearer) = &self.bearer
-            && *bearer.user() != identity.user
-        {
-            let failure = Failure::new(
-                ErrorCode::Unauthorized,
-                "this connection belongs to another user: connect anew with this token",
-            );
-            return failed(id, failure);
+    /// The session of a client that only listens, to whatever there is: it is never idle.
+    pub(crate) fn of_listener(config: Arc<Config>, now: Instant, jitter: f64) -> Self {
+        let age = Age::of_listener(&config, now, jitter);
+        Self {
+            age,
+            ..Self::new(config, now, jitter)
         }
-        let reply = Reply::Authenticated {
-            user: identity.user.clone(),
-            expires_at: identity.expires_at,
-        };
-        let is_new = self.bearer.is_none();
-        let mut effects = vec![Effect::reply("auth", id, reply)];
-        effects.extend(self.identify(&identity, now, left));
-        if is_new {
-            effects.extend(self.open_inbox());
-        }
-        effects
     }
 
     /// Whether another command may come.
@@ -327,27 +289,6 @@ impl Session {
         }
     }
 
-    fn end_subscription(&mut self, topic: &Topic, effects: &mut Vec<Effect>) {
-        if self.subscriptions.remove(topic) {
-            if self.subscriptions.is_empty() {
-                self.subscriptions = HashSet::new();
-            }
-            effects.push(Effect::Leave(topic.clone()));
-        }
-    }
-
-    fn begin_unsubscribe(&self, topic: Topic, announced: bool) -> Begun {
-        if self.subscriptions.contains(&topic) && self.config.namespaces.of(&topic).presence {
-            return Begun::Takes(Work::Part { topic, announced });
-        }
-        let unsubscribed = Reply::Unsubscribed { topic };
-        Begun::Answered(if announced {
-            Reply::Announced(Box::new(unsubscribed))
-        } else {
-            unsubscribed
-        })
-    }
-
     fn begin_order(&mut self, order: Order) -> Begun {
         match order {
             Order::Subscribe { topic, .. } if self.subscriptions.contains(&topic) => Begun::Nothing,
@@ -440,13 +381,6 @@ impl Session {
             ErrorCode::LimitExceeded,
             format!("a connection may have {limit} subscriptions: unsubscribe from another topic first"),
         ))
-    }
-}
-
-fn ends_subscription(reply: &Reply) -> bool {
-    match reply {
-        Reply::Announced(inner) => ends_subscription(inner),
-        reply => matches!(reply, Reply::Unsubscribed { .. }),
     }
 }
 

@@ -3,14 +3,13 @@
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use tidegate_gateway::Options;
 use tidegate_shared::config::Config;
-use tidegate_shared::embedded::Store;
 use tidegate_shared::name::{SessionId, UserId};
 use tidegate_shared::namespace::{Namespace, Namespaces, TopicKind};
 use tidegate_shared::presence::NewMember;
 use tidegate_shared::topic::Topic;
 
+use crate::fleet::{Fleet, Ground, on_every_ground};
 use crate::node::{Node, config};
 use crate::wire::DEADLINE;
 
@@ -26,8 +25,18 @@ fn with_rooms() -> Config {
     config
 }
 
-fn started() -> Node {
-    Node::start_with(with_rooms(), Options::default())
+on_every_ground!(
+    a_broadcast_has_a_result_or_an_error_for_each_topic,
+    a_batch_runs_in_order_and_goes_on_after_what_fails,
+    history_gives_the_newest_or_what_follows_a_position,
+    keys_are_set_and_removed_on_state_topics_only,
+    presence_lists_and_counts_where_the_namespace_keeps_it,
+    the_nodes_are_listed_while_they_live,
+);
+
+/// Two nodes: what the one has done the other one knows.
+async fn two(ground: Ground) -> (Node, Node, Fleet) {
+    ground.two(with_rooms()).await
 }
 
 async fn done(node: &Node, path: &str, body: Value) -> Value {
@@ -36,9 +45,8 @@ async fn done(node: &Node, path: &str, body: Value) -> Value {
     answer.json()
 }
 
-#[tokio::test]
-async fn a_broadcast_has_a_result_or_an_error_for_each_topic() {
-    let node = started();
+async fn a_broadcast_has_a_result_or_an_error_for_each_topic(ground: Ground) {
+    let (node, other, _fleet) = two(ground).await;
     let body = json!({"topics": ["a", "jobs:x", "loud:b", "a"], "data": {"x": 1}, "event": "e"});
     let answer = done(&node, "/api/broadcast", body).await;
     let results = answer["results"].as_array().expect("results");
@@ -49,15 +57,16 @@ async fn a_broadcast_has_a_result_or_an_error_for_each_topic() {
     let offsets =
         [&results[0]["offset"], &results[3]["offset"]].map(|offset| offset.as_u64().expect("a number"));
     assert_eq!(offsets.iter().sum::<u64>(), 3, "{answer}");
+    let page = done(&other, "/api/history", json!({"topic": "a"})).await;
+    assert_eq!(page["offset"], 2, "the other node knows");
     for topics in [json!([]), json!(vec!["t"; 1_001])] {
         let body = json!({"topics": topics, "data": 1});
         node.post("/api/broadcast", &body).await.problem(400, 103);
     }
 }
 
-#[tokio::test]
-async fn a_batch_runs_in_order_and_goes_on_after_what_fails() {
-    let node = started();
+async fn a_batch_runs_in_order_and_goes_on_after_what_fails(ground: Ground) {
+    let (node, other, _fleet) = two(ground).await;
     let commands = json!([
         {"publish": {"topic": "a", "data": 1}},
         {"publish": {"topic": "job:x", "data": 1}},
@@ -81,6 +90,8 @@ async fn a_batch_runs_in_order_and_goes_on_after_what_fails() {
     assert_eq!(seen, [json!(1), json!(2)]);
     assert_eq!(results[4]["set"]["offset"], 1);
     assert_eq!(results[5]["broadcast"]["results"][0]["offset"], 3);
+    let page = done(&other, "/api/history", json!({"topic": "a"})).await;
+    assert_eq!(page["offset"], 3, "the other node knows");
     let many: Vec<_> = (0..1_001).map(|_| json!({"history": {"topic": "a"}})).collect();
     node.post("/api/batch", &json!({"commands": many}))
         .await
@@ -90,9 +101,8 @@ async fn a_batch_runs_in_order_and_goes_on_after_what_fails() {
     assert!(detail.contains("explode"), "{detail}");
 }
 
-#[tokio::test]
-async fn history_gives_the_newest_or_what_follows_a_position() {
-    let node = started();
+async fn history_gives_the_newest_or_what_follows_a_position(ground: Ground) {
+    let (node, other, _fleet) = two(ground).await;
     let mut first = Value::Null;
     for n in 1..=5 {
         let published = done(&node, "/api/publish", json!({"topic": "a", "data": n})).await;
@@ -100,7 +110,7 @@ async fn history_gives_the_newest_or_what_follows_a_position() {
             first = published;
         }
     }
-    let newest = done(&node, "/api/history", json!({"topic": "a", "limit": 2})).await;
+    let newest = done(&other, "/api/history", json!({"topic": "a", "limit": 2})).await;
     let offsets = |page: &Value| {
         let list = page["publications"].as_array().expect("publications");
         list.iter()
@@ -134,13 +144,12 @@ async fn history_gives_the_newest_or_what_follows_a_position() {
     .problem(400, 103);
 }
 
-#[tokio::test]
-async fn keys_are_set_and_removed_on_state_topics_only() {
-    let node = started();
+async fn keys_are_set_and_removed_on_state_topics_only(ground: Ground) {
+    let (node, other, _fleet) = two(ground).await;
     let set = json!({"topic": "room:1", "key": "door", "value": "open", "ttl_ms": 60_000});
     assert_eq!(done(&node, "/api/set", set).await["offset"], 1);
     let remove = json!({"topic": "room:1", "key": "door"});
-    assert_eq!(done(&node, "/api/remove", remove.clone()).await["offset"], 2);
+    assert_eq!(done(&other, "/api/remove", remove.clone()).await["offset"], 2);
     assert_eq!(
         done(&node, "/api/remove", remove).await["offset"],
         2,
@@ -151,14 +160,13 @@ async fn keys_are_set_and_removed_on_state_topics_only() {
     node.post("/api/set", &json!({"topic": "room:1", "key": "door"}))
         .await
         .problem(400, 103);
-    let page = done(&node, "/api/history", json!({"topic": "room:1"})).await;
+    let page = done(&other, "/api/history", json!({"topic": "room:1"})).await;
     assert_eq!(page["publications"][0]["type"], "set");
     assert_eq!(page["publications"][1]["type"], "remove");
 }
 
-#[tokio::test]
-async fn presence_lists_and_counts_where_the_namespace_keeps_it() {
-    let node = started();
+async fn presence_lists_and_counts_where_the_namespace_keeps_it(ground: Ground) {
+    let (node, other, _fleet) = two(ground).await;
     let topic = Topic::parse("room:1").expect("valid");
     let session = SessionId::new();
     let member = NewMember {
@@ -172,7 +180,7 @@ async fn presence_lists_and_counts_where_the_namespace_keeps_it() {
         .enter(&topic, member, Duration::from_secs(60))
         .await;
     entered.expect("room");
-    let present = done(&node, "/api/presence", json!({"topic": "room:1"})).await;
+    let present = done(&other, "/api/presence", json!({"topic": "room:1"})).await;
     assert_eq!(present["count"], 1);
     assert_eq!(present["members"][0]["session"], session.to_string());
     assert_eq!(present["members"][0]["user"], "ann");
@@ -190,12 +198,8 @@ async fn presence_lists_and_counts_where_the_namespace_keeps_it() {
     assert!(detail.contains("presence = true"), "{detail}");
 }
 
-#[tokio::test]
-async fn the_nodes_are_listed_while_they_live() {
-    let config = with_rooms();
-    let store = Store::new(config.namespaces.clone());
-    let first = Node::start_on(store.open(), config.clone(), Options::default());
-    let second = Node::start_on(store.open(), config, Options::default());
+async fn the_nodes_are_listed_while_they_live(ground: Ground) {
+    let (first, second, _fleet) = two(ground).await;
     let nodes = async |count: usize| {
         let waiting = async {
             loop {

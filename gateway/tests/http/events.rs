@@ -4,96 +4,10 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use tidegate_gateway::Options;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
 
 use crate::node::{KEY, Node, config};
+use crate::stream::Stream;
 use crate::wire::{DEADLINE, ask, get};
-
-/// A stream as it comes over HTTP/1.0, which ends with its connection and has no chunks.
-struct Stream {
-    socket: TcpStream,
-    head: String,
-    text: String,
-    /// Of the last event that had one.
-    id: String,
-    retry: Option<u64>,
-    comments: usize,
-}
-
-impl Stream {
-    async fn open(node: &Node, path: &str, headers: &str) -> Self {
-        let mut socket = TcpStream::connect(node.client).await.expect("connects");
-        let request = format!("GET {path} HTTP/1.0\r\nhost: {}\r\n{headers}\r\n", node.client);
-        socket.write_all(request.as_bytes()).await.expect("sent");
-        let mut stream = Self {
-            socket,
-            head: String::new(),
-            text: String::new(),
-            id: String::new(),
-            retry: None,
-            comments: 0,
-        };
-        let head = stream.until("\r\n\r\n").await.expect("an answer");
-        assert!(head.contains(" 200 "), "{head} {}", stream.text);
-        stream.head = head;
-        stream
-    }
-
-    /// Opened, and past its welcome.
-    async fn follow(node: &Node, topics: &str, id: &str) -> Self {
-        let header = if id.is_empty() {
-            String::new()
-        } else {
-            format!("last-event-id: {id}\r\n")
-        };
-        let mut stream = Self::open(node, &format!("/events?{topics}"), &header).await;
-        let welcome = stream.next().await;
-        assert_eq!(welcome["type"], "welcome", "{welcome}");
-        stream
-    }
-
-    async fn until(&mut self, end: &str) -> Option<String> {
-        loop {
-            if let Some(at) = self.text.find(end) {
-                let rest = self.text.split_off(at + end.len());
-                return Some(std::mem::replace(&mut self.text, rest));
-            }
-            let mut buffer = [0; 4096];
-            let read = tokio::time::timeout(DEADLINE, self.socket.read(&mut buffer));
-            let read = read.await.expect("something in time").unwrap_or(0);
-            if read == 0 {
-                return None;
-            }
-            self.text
-                .push_str(std::str::from_utf8(&buffer[..read]).expect("ASCII"));
-        }
-    }
-
-    /// The next event's data; `None` at the end.
-    async fn event(&mut self) -> Option<Value> {
-        loop {
-            let block = self.until("\n\n").await?;
-            let mut data = None;
-            for line in block.lines() {
-                match line.split_once(": ") {
-                    Some(("id", id)) => id.clone_into(&mut self.id),
-                    Some(("retry", time)) => self.retry = time.parse().ok(),
-                    Some(("data", text)) => data = Some(serde_json::from_str(text).expect("JSON")),
-                    Some(("", "")) => self.comments += 1,
-                    _ => assert_eq!(line, "", "an unknown line"),
-                }
-            }
-            if data.is_some() {
-                return data;
-            }
-        }
-    }
-
-    async fn next(&mut self) -> Value {
-        self.event().await.expect("another event")
-    }
-}
 
 async fn publish(node: &Node, topic: &str, data: Value) {
     let answer = node
@@ -291,6 +205,29 @@ async fn a_node_that_ends_tells_its_streams_when_to_come_back() {
     assert!(stream.retry.is_some_and(|time| time >= 100));
     assert_eq!(stream.event().await, None);
     assert!(node.ended().await.is_ok());
+}
+
+#[tokio::test]
+async fn a_stream_ends_for_its_age_and_not_for_being_idle() {
+    let mut config = config();
+    config.connection.max_age = Duration::from_secs(3);
+    config.limits.idle_timeout = Duration::from_millis(50);
+    let node = Node::start_with(config, Options::default());
+    let mut stream = Stream::follow(&node, "topic=a", "").await;
+    stream.next().await;
+    publish(&node, "a", json!(1)).await;
+    assert_eq!(stream.next().await["offset"], 1);
+    let goaway = stream.next().await;
+    assert_eq!(
+        (&goaway["type"], &goaway["reason"]),
+        (&json!("goaway"), &json!("connection_aged"))
+    );
+    assert!(stream.retry.is_some_and(|time| (100..=2_000).contains(&time)));
+    assert_eq!(stream.event().await, None);
+    publish(&node, "a", json!(2)).await;
+    let mut stream = Stream::follow(&node, "topic=a", &stream.id).await;
+    assert_eq!(stream.next().await["recovered"], true);
+    assert_eq!(stream.next().await["offset"], 2, "nothing was missed meanwhile");
 }
 
 #[tokio::test]

@@ -1,4 +1,5 @@
-//! One node over real sockets: its HTTP API, its admin port, rubbish on the wire, and the binary.
+//! Nodes over real sockets: their HTTP API, admin port, what they do together, rubbish on the wire, and the
+//! binary.
 
 #![allow(
     clippy::expect_used,
@@ -8,15 +9,19 @@
 mod access;
 mod admin;
 mod api;
+mod client;
 mod commands;
 mod desk;
 mod encodings;
 mod endpoint;
 mod events;
+mod fleet;
 mod node;
+mod presence;
 mod process;
 mod rubbish;
 mod sessions;
 mod shutdown;
+mod stream;
 mod tokens;
 mod wire;

@@ -1,66 +1,18 @@
 //! Sessions that the API closes, subscribes and unsubscribes, on whichever node they live.
 
-use futures_util::{SinkExt, StreamExt};
 use serde_json::{Value, json};
 use tidegate_gateway::Options;
-use tidegate_shared::embedded::Store;
-use tokio::net::TcpStream;
 use tokio_tungstenite::tungstenite::Message;
-use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
 
+use crate::client::Client;
+use crate::fleet::{Ground, on_every_ground};
 use crate::node::{Node, config};
-use crate::wire::DEADLINE;
 
-struct Client {
-    socket: WebSocketStream<MaybeTlsStream<TcpStream>>,
-    session: String,
-}
-
-impl Client {
-    async fn connect(node: &Node) -> Self {
-        let (socket, _) = connect_async(format!("ws://{}/ws", node.client))
-            .await
-            .expect("connects");
-        let mut client = Self {
-            socket,
-            session: String::new(),
-        };
-        let welcome = client.next().await;
-        welcome["session"]
-            .as_str()
-            .expect("a session")
-            .clone_into(&mut client.session);
-        client
-    }
-
-    async fn message(&mut self) -> Message {
-        let message = tokio::time::timeout(DEADLINE, self.socket.next()).await;
-        message.expect("in time").expect("not ended").expect("no error")
-    }
-
-    async fn next(&mut self) -> Value {
-        match self.message().await {
-            Message::Text(text) => serde_json::from_str(&text).expect("JSON"),
-            other => panic!("no text: {other:?}"),
-        }
-    }
-
-    async fn ask(&mut self, command: Value) -> Value {
-        self.socket
-            .send(Message::text(command.to_string()))
-            .await
-            .expect("sent");
-        self.next().await
-    }
-}
-
-/// Two nodes on the same backend. The second one's client is spoken to over the first one's API.
-fn two() -> (Node, Node) {
-    let config = config();
-    let store = Store::new(config.namespaces.clone());
-    let start = || Node::start_on(store.open(), config.clone(), Options::default());
-    (start(), start())
-}
+on_every_ground!(
+    a_session_is_disconnected_on_whichever_node_it_lives,
+    a_subscription_made_by_the_server_is_announced_and_is_one_like_any_other,
+    a_subscription_made_by_the_server_can_begin_at_a_position,
+);
 
 async fn reached(node: &Node, path: &str, body: Value) -> Value {
     let answer = node.post(path, &body).await;
@@ -68,9 +20,8 @@ async fn reached(node: &Node, path: &str, body: Value) -> Value {
     answer.json()
 }
 
-#[tokio::test]
-async fn a_session_is_disconnected_on_whichever_node_it_lives() {
-    let (here, there) = two();
+async fn a_session_is_disconnected_on_whichever_node_it_lives(ground: Ground) {
+    let (here, there, _fleet) = ground.two(config()).await;
     let (mut near, mut far) = (Client::connect(&here).await, Client::connect(&there).await);
     for client in [&mut near, &mut far] {
         let body = json!({"session": client.session});
@@ -94,9 +45,8 @@ async fn a_session_is_disconnected_on_whichever_node_it_lives() {
     }
 }
 
-#[tokio::test]
-async fn a_subscription_made_by_the_server_is_announced_and_is_one_like_any_other() {
-    let (here, there) = two();
+async fn a_subscription_made_by_the_server_is_announced_and_is_one_like_any_other(ground: Ground) {
+    let (here, there, _fleet) = ground.two(config()).await;
     let mut client = Client::connect(&there).await;
     here.post("/api/publish", &json!({"topic": "news", "data": 0}))
         .await;
@@ -135,9 +85,8 @@ async fn a_subscription_made_by_the_server_is_announced_and_is_one_like_any_othe
     assert_eq!(pong["type"], "pong", "nothing comes of the topic any more");
 }
 
-#[tokio::test]
-async fn a_subscription_made_by_the_server_can_begin_at_a_position() {
-    let (here, there) = two();
+async fn a_subscription_made_by_the_server_can_begin_at_a_position(ground: Ground) {
+    let (here, there, _fleet) = ground.two(config()).await;
     let mut client = Client::connect(&there).await;
     let first = here
         .post("/api/publish", &json!({"topic": "a", "data": 1}))

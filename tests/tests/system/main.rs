@@ -10,5 +10,6 @@ mod fanout;
 mod kills;
 mod operation;
 mod page;
+mod presence;
 mod redis_faults;
 mod rubbish;
