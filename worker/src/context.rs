@@ -7,8 +7,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use serde::Serialize;
+use serde::de::DeserializeOwned;
 use tidegate_shared::broker::{BrokerError, Draft, Published};
-use tidegate_shared::job::{JobId, JobRecord, Percent, Progress};
+use tidegate_shared::job::{JobError, JobId, JobRecord, Percent, Progress};
 use tidegate_shared::json::RawJson;
 use tidegate_shared::name::StateKey;
 use tidegate_shared::publication::Body;
@@ -81,6 +82,25 @@ impl<J: Job> Context<J> {
         if !self.is_lost() {
             self.attempt.reports.put(progress);
         }
+    }
+
+    /// Keeps something for the next attempt, should there be one, in place of what was kept before: at
+    /// most 64 KiB as JSON. It is there when this has returned `Ok`.
+    pub async fn checkpoint<T>(&self, value: &T) -> Result<(), JobError>
+    where
+        T: Serialize + Sync + ?Sized,
+    {
+        let value = RawJson::of(value).map_err(|error| {
+            JobError::Internal(format!("the checkpoint cannot be written as JSON: {error}"))
+        })?;
+        let lease = &self.attempt.hold.lease;
+        self.attempt.backend.jobs.checkpoint(lease, value).await
+    }
+
+    /// What an earlier attempt has kept by [`Context::checkpoint`], if any. An error if that is no `T`.
+    pub fn restored<T: DeserializeOwned>(&self) -> Result<Option<T>, serde_json::Error> {
+        let kept = self.attempt.checkpoint.as_ref();
+        kept.map(|kept| serde_json::from_str(kept.as_str())).transpose()
     }
 
     /// Fires when the handler should end soon: the worker shuts down, the job was cancelled, is out of
@@ -172,7 +192,7 @@ impl<J: Job> Context<J> {
                 self.job_id()
             )));
         }
-        self.attempt.broker.publish(topic, draft).await
+        self.attempt.backend.broker.publish(topic, draft).await
     }
 
     /// Runs code that blocks or computes for long on a thread of its own, with this context. Reports and

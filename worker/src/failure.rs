@@ -66,6 +66,7 @@ impl JobFailure {
         Failure {
             message: self.message,
             fatal: self.fatal,
+            retry_after: self.retry_after,
         }
     }
 }

@@ -9,9 +9,9 @@ use thiserror::Error;
 use tidegate_shared::backend::Backend;
 use tidegate_shared::broker::{BrokerError, From as ReadFrom};
 use tidegate_shared::embedded::Store;
-use tidegate_shared::job::{JobDraft, JobError, JobId, JobRecord, QueuePolicy, Queues};
+use tidegate_shared::job::{Failure, JobDraft, JobError, JobId, JobRecord, QueuePolicy, Queues};
 use tidegate_shared::json::RawJson;
-use tidegate_shared::name::{JobType, NameError, QueueName};
+use tidegate_shared::name::{JobType, NameError, QueueName, WorkerId};
 use tidegate_shared::namespace::Namespaces;
 use tidegate_shared::publication::Body;
 use tidegate_shared::topic::Topic;
@@ -101,6 +101,7 @@ impl Trial {
             handler,
             attempts: 1,
             timeout: None,
+            checkpoint: None,
             cancel_when: None,
             job: PhantomData,
         }
@@ -114,6 +115,7 @@ pub struct Setup<J, H> {
     handler: H,
     attempts: u32,
     timeout: Option<Duration>,
+    checkpoint: Option<Result<RawJson, serde_json::Error>>,
     cancel_when: Option<Condition>,
     job: PhantomData<fn() -> J>,
 }
@@ -133,6 +135,13 @@ impl<J: Job, H: Handler<J>> Setup<J, H> {
         self
     }
 
+    /// There was an attempt before, which has kept this and failed; it counts as one more.
+    #[must_use]
+    pub fn checkpoint(mut self, kept: &(impl Serialize + ?Sized)) -> Self {
+        self.checkpoint = Some(RawJson::of(kept));
+        self
+    }
+
     /// Somebody cancels the job when its record is like this. Within a second the handler is told.
     #[must_use]
     pub fn cancel_when(mut self, condition: impl Fn(&JobRecord) -> bool + Send + Sync + 'static) -> Self {
@@ -149,8 +158,9 @@ impl<J: Job, H: Handler<J>> Setup<J, H> {
         let queues = Queues::new(policy, []);
         let backend = Store::new(Namespaces::default().with_queues(queues)).open();
         let queue = QueueName::parse("default")?;
+        let kept = self.checkpoint.transpose()?;
         let draft = JobDraft {
-            max_attempts: Some(self.attempts),
+            max_attempts: Some(self.attempts.saturating_add(kept.is_some().into())),
             timeout: self.timeout,
             ..JobDraft::new(&queue, JobType::parse(J::TYPE)?, RawJson::of(&input)?)
         };
@@ -158,6 +168,9 @@ impl<J: Job, H: Handler<J>> Setup<J, H> {
         let worker = Worker::builder(backend.clone()).register(self.handler).build()?;
         backend.broker.attach(&topic).await?;
         backend.jobs.submit(draft).await?;
+        if let Some(kept) = kept {
+            attempt_before(&backend, &queue, kept).await?;
+        }
 
         let shutdown = CancellationToken::new();
         let watch = async {
@@ -187,6 +200,16 @@ impl<J, H> fmt::Debug for Setup<J, H> {
             .field("timeout", &self.timeout)
             .finish_non_exhaustive()
     }
+}
+
+async fn attempt_before(backend: &Backend, queue: &QueueName, kept: RawJson) -> Result<(), TrialError> {
+    let (worker, lease) = (WorkerId::parse("before")?, Duration::from_secs(60));
+    for claim in backend.jobs.claim(queue, &worker, 1, lease).await? {
+        backend.jobs.checkpoint(&claim.lease, kept.clone()).await?;
+        let failure = Failure::retryable("an attempt before the trial");
+        backend.jobs.fail(&claim.lease, failure).await?;
+    }
+    Ok(())
 }
 
 /// Gives the record when the job has ended, and cancels it once when it should be.

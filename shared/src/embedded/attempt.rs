@@ -128,10 +128,8 @@ impl Jobs {
             .retry_base
             .saturating_mul(1 << doublings)
             .min(policy.retry_limit);
-        let (id, run_at) = (
-            record.id.clone(),
-            now.saturating_add(millis(step.mul_f64(random))),
-        );
+        let pause = failure.retry_after.unwrap_or_else(|| step.mul_f64(random));
+        let (id, run_at) = (record.id.clone(), now.saturating_add(millis(pause)));
         record.run_at = Some(run_at);
         self.commit(topics, record, now)?;
         if let Some((job, queue)) = self.both(&id) {

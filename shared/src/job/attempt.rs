@@ -1,6 +1,7 @@
 //! A worker's side of an attempt at a job: the lease it holds, what it tells, what it is told.
 
 use std::fmt;
+use std::time::Duration;
 
 use rand::Rng;
 
@@ -61,6 +62,8 @@ pub struct Failure {
     pub message: String,
     /// Another attempt would fail as well, so there is none.
     pub fatal: bool,
+    /// When the next attempt is due, from now; absent: as the queue's policy says.
+    pub retry_after: Option<Duration>,
 }
 
 impl Failure {
@@ -69,6 +72,7 @@ impl Failure {
         Self {
             message: message.into(),
             fatal: false,
+            retry_after: None,
         }
     }
 
@@ -76,6 +80,7 @@ impl Failure {
         Self {
             message: message.into(),
             fatal: true,
+            retry_after: None,
         }
     }
 }

@@ -75,7 +75,7 @@ pub trait JobQueue: Send + Sync + 'static {
     async fn succeed(&self, lease: &Lease, result: RawJson) -> Result<(), JobError>;
 
     /// Ends the attempt as failed. The job waits for its next attempt, for a random part of a time that
-    /// doubles with each ([`JobState::Retrying`]), unless the failure is fatal or there have been as many
+    /// doubles with each, or for as long as the failure says ([`JobState::Retrying`]), unless it is fatal or there have been as many
     /// attempts as allowed: then it has failed, and is a dead letter. One that was to be cancelled is,
     /// unless the failure is fatal. Gives which of these it was.
     async fn fail(&self, lease: &Lease, failure: Failure) -> Result<JobState, JobError>;

@@ -15,7 +15,9 @@ use super::broker::{log_arguments, milliseconds, text};
 use super::commands::{CallError, Commands};
 use super::keys::Keys;
 use super::scripts::Script;
-use super::spelling::{check_size, count, failing, held, job_id, json, record, shorten, tag, tags};
+use super::spelling::{
+    check_size, count, failing, failing_until, held, job_id, json, record, shorten, tag, tags,
+};
 use super::wake::{Outlook, Wakers};
 use crate::job::{
     Beat, CHECKPOINT_LIMIT, CLAIM_LIMIT, Claim, DETAIL_LIMIT, Failure, JobDraft, JobError, JobId, JobQueue,
@@ -249,7 +251,9 @@ impl JobQueue for RedisQueue {
     }
 
     async fn fail(&self, lease: &Lease, failure: Failure) -> Result<JobState, JobError> {
-        let mut further = failing(self.policy(&lease.job)).to_vec();
+        let policy = self.policy(&lease.job);
+        let waits = failure.retry_after.map(|pause| failing_until(policy, pause));
+        let mut further = waits.unwrap_or_else(|| failing(policy)).to_vec();
         further.extend([
             text(&lease.token.to_string()),
             text(lease.job.as_str()),

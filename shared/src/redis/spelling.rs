@@ -1,6 +1,7 @@
 //! What the scripts of the job queue are given and answer, one value at a time.
 
 use std::fmt::Write as _;
+use std::time::Duration;
 
 use fred::types::Value;
 use sha2::{Digest, Sha256};
@@ -27,6 +28,17 @@ pub(super) fn failing(policy: &QueuePolicy) -> [Value; 4] {
         milliseconds(policy.retry_base),
         milliseconds(policy.retry_limit),
         Value::Double(rand::random()),
+    ]
+}
+
+/// The same for a failure that says itself how long to wait: that long, whatever the attempt.
+pub(super) fn failing_until(policy: &QueuePolicy, pause: Duration) -> [Value; 4] {
+    let pause = milliseconds(pause);
+    [
+        milliseconds(policy.retention),
+        pause.clone(),
+        pause,
+        Value::Double(1.0),
     ]
 }
 

@@ -222,6 +222,7 @@ macro_rules! contract {
                     many_that_promote_at_once_do_it_once,
                 }
                 retrying {
+                    a_failure_may_say_when_the_next_attempt_is_due,
                     a_failed_attempt_waits_for_the_next,
                     a_job_that_used_up_its_attempts_is_a_dead_letter,
                     a_fatal_failure_is_not_tried_again,

@@ -20,7 +20,8 @@ const TEXT_LIMIT: usize = 512;
 const TEXT_PATIENCE: Duration = Duration::from_secs(5);
 /// All of an answer in lines, in bytes: much more than anybody reports.
 const LINES_LIMIT: usize = 16 * 1024 * 1024;
-/// A pause of more is shortened to this.
+/// A pause of less or more counts as this.
+const PAUSE_MIN: Duration = Duration::from_secs(1);
 const PAUSE_LIMIT: Duration = Duration::from_secs(24 * 3600);
 
 pub(super) async fn read(
@@ -68,7 +69,7 @@ fn is_ndjson(headers: &HeaderMap) -> bool {
 /// Seconds only; the other form, a date, would need both clocks to agree.
 fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     let seconds = headers.get(RETRY_AFTER)?.to_str().ok()?.trim().parse().ok()?;
-    Some(Duration::from_secs(seconds).min(PAUSE_LIMIT))
+    Some(Duration::from_secs(seconds).clamp(PAUSE_MIN, PAUSE_LIMIT))
 }
 
 struct Body {
@@ -195,6 +196,7 @@ mod tests {
             retry_after(&headers)
         };
         assert_eq!(read("120"), Some(Duration::from_secs(120)));
+        assert_eq!(read(" 0"), Some(PAUSE_MIN));
         assert_eq!(read("18446744073709551615"), Some(PAUSE_LIMIT));
         for text in [
             "",

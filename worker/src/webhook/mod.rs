@@ -56,7 +56,7 @@ const HEADER_LIMIT: usize = 64;
 /// |---|---|
 /// | 2xx | the job has succeeded: with the body as its result, as JSON or else as a text |
 /// | 2xx with `Content-Type: application/x-ndjson` | lines as they come: `{"percent": 42, "message": "…", "progress": …}` is progress, the last other line is the result |
-/// | 408, 425, 429, 5xx; no answer | another attempt |
+/// | 408, 425, 429, 5xx; no answer | another attempt; when, `Retry-After: seconds` may say |
 /// | anything else | the job has failed: there are no other attempts, and no redirect is followed |
 ///
 /// A result has 64 KiB at most. A server that says nothing for five minutes has not answered, unless the

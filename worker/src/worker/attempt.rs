@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use tidegate_shared::broker::Broker;
+use tidegate_shared::backend::Backend;
 use tidegate_shared::job::{DETAIL_LIMIT, JobRecord};
 use tidegate_shared::json::RawJson;
 
@@ -16,18 +16,26 @@ pub(crate) struct Attempt {
     pub(crate) record: JobRecord,
     pub(crate) hold: Arc<Hold>,
     pub(crate) reports: Reports,
-    pub(crate) broker: Arc<dyn Broker>,
+    pub(crate) backend: Backend,
+    /// What an earlier attempt left.
+    pub(crate) checkpoint: Option<RawJson>,
     /// It was logged that typed progress is left out.
     warned: AtomicBool,
 }
 
 impl Attempt {
-    pub(crate) fn new(record: JobRecord, hold: Arc<Hold>, broker: Arc<dyn Broker>) -> Self {
+    pub(crate) fn new(
+        record: JobRecord,
+        hold: Arc<Hold>,
+        backend: Backend,
+        checkpoint: Option<RawJson>,
+    ) -> Self {
         Self {
             record,
             hold,
             reports: Reports::default(),
-            broker,
+            backend,
+            checkpoint,
             warned: AtomicBool::new(false),
         }
     }

@@ -65,7 +65,8 @@ impl Runner {
         let hold = Arc::new(Hold::new(claim.lease, claimed, timeout, &self.stopping));
         let _held = Held::new(&self.leases, &hold, &self.metrics.busy);
         self.metrics.claimed(&claim.record);
-        let attempt = Arc::new(Attempt::new(claim.record, hold, Arc::clone(&self.backend.broker)));
+        let attempt = Attempt::new(claim.record, hold, self.backend.clone(), claim.checkpoint);
+        let attempt = Arc::new(attempt);
         let record = &attempt.record;
         tracing::debug!(job = %record.id, kind = %record.kind, attempt = record.attempt, "started");
 

@@ -110,3 +110,26 @@ async fn errors_tell_no_secrets() {
         assert!(!error.contains(hidden), "{error}");
     }
 }
+
+#[tokio::test]
+async fn a_server_may_say_when_to_come_back() {
+    let router = Router::new().route(
+        "/",
+        post(async || (StatusCode::SERVICE_UNAVAILABLE, [("retry-after", "3600")])),
+    );
+    let trial = Trial::of(handler()).attempts(2);
+    // It waits for an hour, unless somebody cancels it.
+    let trial = trial.cancel_when(|record| record.run_at.is_some());
+    let trial = trial
+        .run(json!({ "url": serve(router).await }))
+        .await
+        .expect("a trial");
+    let due = trial
+        .log
+        .iter()
+        .find_map(|record| record.run_at.zip(record.started_at));
+    assert!(
+        due.is_some_and(|(due, started)| due - started >= 3_600_000),
+        "{due:?}"
+    );
+}

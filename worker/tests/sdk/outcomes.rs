@@ -181,3 +181,44 @@ async fn blocking_code_can_use_what_is_async() {
     let trial = tidegate_worker::try_out(handler, ()).await.expect("a trial");
     assert_eq!(result(&trial.record), json!(true));
 }
+
+#[tokio::test]
+async fn what_an_attempt_keeps_is_there_for_the_next() {
+    let handler = async |_: Value, context: Context<Any>| {
+        let kept: Option<u32> = context.restored()?;
+        context.checkpoint(&(kept.unwrap_or_default() + 1)).await?;
+        match context.attempt() {
+            3 => Ok(json!(kept)),
+            _ => Err(JobFailure::new("not yet")),
+        }
+    };
+    let trial = Trial::of(handler).attempts(3).run(()).await.expect("a trial");
+    assert_eq!(result(&trial.record), json!(2));
+    let trial = Trial::of(handler)
+        .attempts(2)
+        .checkpoint(&40)
+        .run(())
+        .await
+        .expect("a trial");
+    assert_eq!(result(&trial.record), json!(41));
+    // What was kept is no number.
+    let trial = Trial::of(handler)
+        .checkpoint("text")
+        .run(())
+        .await
+        .expect("a trial");
+    assert_eq!((trial.record.state, trial.record.attempt), (JobState::Failed, 2));
+}
+
+#[tokio::test]
+async fn a_checkpoint_that_is_too_large_is_refused() {
+    let handler = async |_: Value, context: Context<Any>| {
+        context.checkpoint("kept").await?;
+        let large = context.checkpoint(&"x".repeat(70_000)).await;
+        Ok::<_, JobFailure>(json!(
+            large.is_err_and(|error| error.to_string().contains("70002 bytes"))
+        ))
+    };
+    let trial = tidegate_worker::try_out(handler, ()).await.expect("a trial");
+    assert_eq!(result(&trial.record), json!(true));
+}

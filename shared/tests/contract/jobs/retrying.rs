@@ -44,6 +44,29 @@ pub(crate) async fn a_failed_attempt_waits_for_the_next<W: World>(world: W) {
     assert_eq!(bench.log_in_queue(&lease.job).await, bench.log(&lease.job).await);
 }
 
+pub(crate) async fn a_failure_may_say_when_the_next_attempt_is_due<W: World>(world: W) {
+    let bench = Bench::new(&world).await.on(QUICK);
+    for pause in [Duration::from_secs(3600), Duration::ZERO] {
+        let lease = bench.start_one(LONG).await;
+        let failure = Failure {
+            retry_after: Some(pause),
+            ..Failure::retryable("later")
+        };
+        assert_eq!(bench.jobs().fail(&lease, failure).await, Ok(JobState::Retrying));
+        let record = bench.get(&lease.job).await;
+        let waits = record
+            .run_at
+            .zip(record.started_at)
+            .map(|(due, started)| due - started);
+        let pause = u64::try_from(pause.as_millis()).expect("it fits");
+        // The attempt itself took some of it.
+        assert!(
+            waits.is_some_and(|waits| (pause..pause + 600_000).contains(&waits)),
+            "{waits:?}"
+        );
+    }
+}
+
 pub(crate) async fn a_job_that_used_up_its_attempts_is_a_dead_letter<W: World>(world: W) {
     let bench = Bench::new(&world).await.on(QUICK);
     for (max_attempts, expected) in [(None, 3), (Some(1), 1), (Some(5), 5)] {
