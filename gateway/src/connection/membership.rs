@@ -1,7 +1,7 @@
 //! What a connection holds on its node, given back however it ends.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use super::metrics::ClosedBy;
 use tidegate_shared::code::ErrorCode;
@@ -40,8 +40,8 @@ impl Membership {
     /// How long the token of this identity still counts.
     pub(super) fn left(&self, identity: &Identity) -> Duration {
         let leeway = self.node.config.auth.jwt.as_ref().map(|jwt| jwt.leeway);
-        let left = identity.expires_at.duration_since(SystemTime::now());
-        left.unwrap_or_default() + leeway.unwrap_or_default()
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        identity.expires_at.saturating_sub(now) + leeway.unwrap_or_default()
     }
 
     /// Checks the token of a client that says who it is.

@@ -1,7 +1,7 @@
 //! Answers to commands.
 
 use std::sync::Arc;
-use std::time::SystemTime;
+use std::time::Duration;
 
 use tidegate_shared::code::ErrorCode;
 use tidegate_shared::job::JobRecord;
@@ -47,7 +47,8 @@ pub enum Reply {
     },
     Authenticated {
         user: UserId,
-        expires_at: SystemTime,
+        /// Since the Unix epoch.
+        expires_at: Duration,
     },
     /// The job has been cancelled, or, as its record says, its worker has been asked to end it.
     Cancel {

@@ -11,7 +11,7 @@ mod verifier;
 pub(crate) use presented::presented;
 pub use verifier::{KeyError, SignError, TokenError, Verifier, sign};
 
-use std::time::SystemTime;
+use std::time::Duration;
 
 use tidegate_shared::json::RawJson;
 use tidegate_shared::name::UserId;
@@ -22,6 +22,6 @@ pub struct Identity {
     pub user: UserId,
     /// Shown to others in presence lists.
     pub info: Option<RawJson>,
-    /// The token counts until then, the leeway for clocks not included.
-    pub expires_at: SystemTime,
+    /// The token counts until then, since the Unix epoch, the leeway for clocks not included.
+    pub expires_at: Duration,
 }

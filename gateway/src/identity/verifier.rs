@@ -1,7 +1,7 @@
 //! Tokens: JSON Web Tokens that somebody else has signed.
 
 use std::path::{Path, PathBuf};
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use jsonwebtoken::errors::{Error, ErrorKind};
 use jsonwebtoken::{Algorithm, DecodingKey, Validation};
@@ -126,7 +126,7 @@ impl Verifier {
         Ok(Identity {
             user,
             info: info.map(|info| checked(&info)).transpose()?,
-            expires_at: SystemTime::UNIX_EPOCH + Duration::try_from_secs_f64(exp).unwrap_or(FAR).min(FAR),
+            expires_at: Duration::try_from_secs_f64(exp).unwrap_or(FAR).min(FAR),
         })
     }
 }

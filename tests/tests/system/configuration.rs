@@ -103,7 +103,7 @@ async fn a_key_whose_feature_does_not_exist_stops_the_start_and_says_so() -> Res
     let folder = tempfile::tempdir()?;
     std::fs::write(
         folder.path().join("early.toml"),
-        "[auth.jwt]\nsecret = \"hush-hush\"\n",
+        "[auth.jwt]\nsecret = \"hush-hush\"\njwks_url = \"https://id.example/keys\"\n",
     )?;
     for program in PROGRAMS {
         let ended = run(program, &["--config", "early.toml"], folder.path()).await?;
@@ -114,7 +114,7 @@ async fn a_key_whose_feature_does_not_exist_stops_the_start_and_says_so() -> Res
             ended.text
         );
         ensure!(
-            ended.text.contains("jwt") && ended.text.contains("early.toml:1"),
+            ended.text.contains("jwks_url") && ended.text.contains("early.toml:3"),
             "{program}: {}",
             ended.text
         );

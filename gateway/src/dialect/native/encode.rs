@@ -1,7 +1,5 @@
 //! Replies and pushes as JSON. Field order and presence are fixed.
 
-use std::time::SystemTime;
-
 use tidegate_shared::job::JobState;
 use tidegate_shared::json::RawJson;
 use tidegate_shared::position::Position;
@@ -77,10 +75,7 @@ pub(super) fn reply(id: Option<&RequestId>, reply: &Reply, out: &mut Vec<u8>) {
         }
         Reply::Authenticated { user, expires_at } => {
             object.text("user", user.as_str());
-            let since = expires_at
-                .duration_since(SystemTime::UNIX_EPOCH)
-                .unwrap_or_default();
-            object.number("expires_at", milliseconds(since));
+            object.number("expires_at", milliseconds(*expires_at));
         }
         Reply::Cancel { job } => object.value("job", job),
         Reply::Pong | Reply::Announced(_) => {}
