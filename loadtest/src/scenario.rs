@@ -1,0 +1,103 @@
+//! What to do to a server: a small TOML file.
+
+use std::path::Path;
+
+use anyhow::{Context, Result, ensure};
+use serde::{Deserialize, Serialize};
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Scenario {
+    pub(crate) name: String,
+    /// Clients, each on one topic.
+    pub(crate) clients: usize,
+    /// Topics, over which clients are spread evenly.
+    #[serde(default = "one")]
+    pub(crate) topics: usize,
+    /// Connections begun per second; 0: as fast as they are answered.
+    #[serde(default)]
+    pub(crate) connect_rate: u32,
+    /// Clients that subscribe and then never read.
+    #[serde(default)]
+    pub(crate) stalled: usize,
+    /// Seconds of publishing; 0: none, and the clients are idle for `idle` seconds.
+    #[serde(default)]
+    pub(crate) seconds: f64,
+    #[serde(default)]
+    pub(crate) idle: f64,
+    /// Bursts per second, over all topics in turn. They begin when they are due, whatever the server does.
+    #[serde(default = "rate")]
+    pub(crate) rate: f64,
+    /// Publications that are sent at once.
+    #[serde(default = "one")]
+    pub(crate) burst: usize,
+    /// Bytes of `data`.
+    #[serde(default = "bytes")]
+    pub(crate) bytes: usize,
+}
+
+fn one() -> usize {
+    1
+}
+
+fn rate() -> f64 {
+    10.0
+}
+
+fn bytes() -> usize {
+    128
+}
+
+impl Scenario {
+    pub(crate) fn read(file: &Path) -> Result<Self> {
+        let text = std::fs::read_to_string(file).with_context(|| file.display().to_string())?;
+        let scenario: Self = toml::from_str(&text).with_context(|| file.display().to_string())?;
+        scenario.check().with_context(|| file.display().to_string())?;
+        Ok(scenario)
+    }
+
+    /// A run ends by itself, and stays within what one machine can do.
+    fn check(&self) -> Result<()> {
+        ensure!((1..=100_000).contains(&self.clients), "clients: 1 to 100000");
+        ensure!(
+            (1..=self.clients).contains(&self.topics),
+            "topics: 1 to as many as clients"
+        );
+        ensure!(self.stalled <= self.clients, "stalled: no more than clients");
+        ensure!((0.0..=3600.0).contains(&self.seconds), "seconds: 0 to 3600");
+        ensure!((0.0..=3600.0).contains(&self.idle), "idle: 0 to 3600");
+        ensure!((0.1..=100_000.0).contains(&self.rate), "rate: 0.1 to 100000");
+        ensure!((1..=32).contains(&self.burst), "burst: 1 to 32");
+        ensure!((32..=65_000).contains(&self.bytes), "bytes: 32 to 65000");
+        Ok(())
+    }
+
+    /// Clients of the topic with this number.
+    pub(crate) fn followers(&self, topic: usize) -> usize {
+        self.clients / self.topics + usize::from(topic < self.clients % self.topics)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_scenario_that_ships_is_right() -> Result<()> {
+        let mut count = 0;
+        for entry in std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/scenarios"))? {
+            Scenario::read(&entry?.path())?;
+            count += 1;
+        }
+        ensure!(count > 4, "only {count} scenarios");
+        Ok(())
+    }
+
+    #[test]
+    fn clients_are_spread_evenly() -> Result<()> {
+        let scenario: Scenario = toml::from_str("name = \"x\"\nclients = 10\ntopics = 4")?;
+        let followers = (0..4).map(|topic| scenario.followers(topic)).collect::<Vec<_>>();
+        assert_eq!(followers, [3, 3, 2, 2]);
+        Ok(())
+    }
+}
