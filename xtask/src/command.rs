@@ -2,6 +2,7 @@
 
 use std::ffi::OsStr;
 use std::fmt;
+use std::fs::File;
 use std::path::Path;
 use std::process::{Command, ExitStatus, Stdio};
 use std::thread;
@@ -42,6 +43,14 @@ impl Run {
         self.command.env(name, value);
         self.shown = format!("{name}={value} {}", self.shown);
         self
+    }
+
+    /// With this file as its standard input.
+    pub(crate) fn input(mut self, file: &Path) -> Result<Self> {
+        let opened = File::open(file).with_context(|| file.display().to_string())?;
+        self.command.stdin(opened);
+        self.shown = format!("{} < {}", self.shown, file.display());
+        Ok(self)
     }
 
     /// Runs it with our terminal. An exit status other than 0 is an error.

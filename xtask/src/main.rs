@@ -1,10 +1,11 @@
-//! What a contributor runs: `cargo xtask test`, `cargo xtask chaos` and `cargo xtask ci`.
+//! What a contributor runs: `cargo xtask test`, `cargo xtask chart`, `cargo xtask chaos` and `cargo xtask ci`.
 //!
 //! Relies on cargo and, for the system tests, on redis-server, nginx and chromium. Never changes a tracked
-//! file.
+//! file, but by `cargo xtask generate`.
 #![allow(clippy::print_stdout, reason = "a program for the terminal")]
 
 mod chaos;
+mod chart;
 mod command;
 mod deny;
 mod programs;
@@ -37,6 +38,12 @@ enum Task {
     ///
     /// Writes a report to target/chaos/. The same seed makes the same faults.
     Chaos(chaos::Chaos),
+    /// The Helm chart, `k8s/` and the alerts: lint, render, validate, compare.
+    ///
+    /// Uses `helm` where it is in PATH, else its engine from `PyPI`, installed under target/.
+    Chart,
+    /// Write the files that are made from others: references in docs/, the chart's values, k8s/.
+    Generate,
     /// Everything that must hold before a change is merged: format, lints, tests, dependencies.
     Ci,
 }
@@ -46,6 +53,8 @@ fn main() -> ExitCode {
     match Task::parse() {
         Task::Test { filter } => suite::run(&mut report, &filter),
         Task::Chaos(chaos) => chaos.run(&mut report),
+        Task::Chart => chart::run(&mut report),
+        Task::Generate => chart::generate(&mut report),
         Task::Ci => {
             report.step("format", "`cargo fmt --all` puts it right", || {
                 cargo(&["fmt", "--all", "--check"]).run()
@@ -63,6 +72,7 @@ fn main() -> ExitCode {
                 .run()
             });
             suite::run(&mut report, &[]);
+            chart::run(&mut report);
             deny::run(&mut report);
         }
     }

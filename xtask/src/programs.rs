@@ -36,6 +36,11 @@ const PROGRAMS: &[Program] = &[
         package: "chromium",
         purpose: "the browser that opens the page",
     },
+    Program {
+        names: &["prometheus"],
+        package: "prometheus",
+        purpose: "Prometheus and promtool, which read metrics and alerts",
+    },
 ];
 
 const OLDEST_REDIS: u32 = 7;
@@ -112,8 +117,8 @@ fn how_to_install(missing: &[&Program]) -> String {
     text.push_str(&packages.join(" "));
     text.push_str(
         "\nUbuntu:  the same, but Google Chrome's .deb in place of chromium (a snap does not run here)\
-         \nFedora:  sudo dnf install redis nginx chromium\
-         \nmacOS:   brew install redis nginx && brew install --cask chromium",
+         \nFedora:  sudo dnf install redis nginx chromium golang-github-prometheus\
+         \nmacOS:   brew install redis nginx prometheus && brew install --cask chromium",
     );
     text
 }
