@@ -6,16 +6,21 @@
     reason = "these comments are the text of --help, where back quotes would be noise"
 )]
 
+mod operator;
+
 use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
 use tidegate_shared::config::{self, Overrides};
+use tidegate_shared::job::JobId;
 use tidegate_shared::name::{IdempotencyKey, JobType, QueueName, UserId};
 use tidegate_shared::topic::Topic;
 
 use crate::client::Target;
 use crate::failure::Failure;
+
+pub(crate) use operator::{Jobs, JobsCommand, Operator, Queues, QueuesCommand, Which};
 
 /// Follow anything live: topics and running jobs, through any gateway.
 #[derive(Debug, Parser)]
@@ -35,6 +40,12 @@ pub(crate) enum Command {
     Pub(Pub),
     /// Submit a job, and follow it with --follow
     Submit(Submit),
+    /// Cancel a job
+    Cancel(Cancel),
+    /// List, explain, cancel, retry and forget jobs, over the HTTP API
+    Jobs(Jobs),
+    /// Show queues, pause and resume them, over the HTTP API
+    Queues(Queues),
     /// Make a token for a user, for development
     Token(Token),
     /// Test whether a gateway (and configuration, and Redis) works
@@ -49,7 +60,7 @@ pub(crate) struct Dev {
     /// Use this Redis instead of memory, as redis://127.0.0.1:6379 [env: TIDEGATE_REDIS_URL]
     #[arg(long, value_name = "URL")]
     pub(crate) redis_url: Option<String>,
-    /// Configuration file; anonymous clients are allowed whatever it says [env: TIDEGATE_CONFIG]
+    /// Configuration file; anonymous clients are allowed whatever it says, and may do all that it does not set [env: TIDEGATE_CONFIG]
     #[arg(long, value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,
     /// Log filter, as info,tidegate_gateway=debug [env: TIDEGATE_LOG] [default: info]
@@ -64,6 +75,7 @@ impl Dev {
             redis_url: self.redis_url.clone(),
             log: self.log.clone(),
             default_listen: Some(([127, 0, 0, 1], 8080).into()),
+            open: true,
             ..Overrides::default()
         }
     }
@@ -134,6 +146,15 @@ pub(crate) struct Submit {
 }
 
 #[derive(Debug, Args)]
+pub(crate) struct Cancel {
+    /// The job's id
+    #[arg(value_name = "ID", value_parser = job)]
+    pub(crate) job: JobId,
+    #[command(flatten)]
+    pub(crate) gateway: Gateway,
+}
+
+#[derive(Debug, Args)]
 pub(crate) struct Token {
     /// Who the token is for
     #[arg(value_parser = user)]
@@ -182,6 +203,11 @@ fn queue(text: &str) -> Result<QueueName, String> {
     QueueName::parse(text).map_err(|error| error.to_string())
 }
 
+fn job(text: &str) -> Result<JobId, String> {
+    JobId::parse(text)
+        .map_err(|_| "this is no job's id: they look like default.0. and 32 hexadecimal digits".to_owned())
+}
+
 fn key(text: &str) -> Result<IdempotencyKey, String> {
     IdempotencyKey::parse(text).map_err(|error| error.to_string())
 }
@@ -207,6 +233,10 @@ mod tests {
             "tidegate submit backup {} --priority 10",
             "tidegate pub demo 1 --url 127.0.0.1:8080",
             "tidegate cancel x",
+            "tidegate jobs cancel",
+            "tidegate jobs purge --queue default",
+            "tidegate jobs list --state fine",
+            "tidegate queues stop default",
         ] {
             let error = Arguments::try_parse_from(line.split(' ')).expect_err(line);
             assert_eq!(error.exit_code(), 2, "{line}");

@@ -1,8 +1,11 @@
 //! The `tidegate` binary: everything in one process for trying it out, and client tools for a terminal.
 
+mod api;
 mod args;
+mod cancel;
 mod check;
 mod client;
+mod desk;
 mod dev;
 mod failure;
 mod input;
@@ -37,6 +40,9 @@ fn run(command: Command) -> Result<ExitCode, Failure> {
             Command::Sub(sub) => subscribe::run(sub).await,
             Command::Pub(publish) => publish::run(publish).await,
             Command::Submit(submit) => submit::run(submit).await,
+            Command::Cancel(cancel) => cancel::run(cancel).await,
+            Command::Jobs(jobs) => desk::jobs(jobs).await,
+            Command::Queues(queues) => desk::queues(queues).await,
             Command::Token(token) => token::run(&token, &environment),
             Command::Check(check) => check::run(check, &environment).await,
         }

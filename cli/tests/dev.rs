@@ -234,3 +234,46 @@ async fn mistakes_end_with_a_message_and_the_right_exit_code() {
         assert!(errors.contains(message), "{arguments:?}: {errors}");
     }
 }
+
+#[tokio::test]
+async fn operators_list_explain_retry_cancel_and_forget_jobs() {
+    let dev = Dev::start().await;
+    let paused = dev.run(&["queues", "pause", "default"]).await;
+    assert_eq!(last_line(&paused)["queues"][0]["paused"], true);
+    let submitted = dev.run(&["submit", "nobody-knows", "1"]).await;
+    let id = last_line(&submitted)["job"]["id"]
+        .as_str()
+        .expect("an id")
+        .to_owned();
+    let listed = last_line(&dev.run(&["jobs", "list", "--state", "queued"]).await);
+    assert_eq!(listed["jobs"][0]["id"], id.as_str());
+    assert_eq!(
+        last_line(&dev.run(&["jobs", "show", &id]).await)["state"],
+        "queued"
+    );
+    let why = last_line(&dev.run(&["jobs", "why", &id]).await);
+    assert_eq!(
+        (&why["job"]["id"], &why["attempts"]),
+        (&Value::from(&*id), &serde_json::json!([]))
+    );
+    assert_eq!(last_line(&dev.run(&["cancel", &id]).await)["type"], "cancelled");
+    let purge = ["jobs", "purge", "--queue", "default", "--state", "cancelled"];
+    assert_eq!(last_line(&dev.run(&purge).await)["jobs"], 1);
+
+    for command in [
+        &["jobs", "retry", &*id][..],
+        &["jobs", "cancel", &*id],
+        &["cancel", &*id],
+    ] {
+        let gone = dev.run(command).await;
+        let text = String::from_utf8_lossy(&gone.stderr).into_owned();
+        assert_eq!(gone.status.code(), Some(1), "{command:?}: {text}");
+        assert!(text.contains("does not exist"), "{command:?}: {text}");
+    }
+    let all = dev.run(&["jobs", "cancel", "--queue", "default"]).await;
+    assert_eq!(last_line(&all)["jobs"], 0);
+    let resumed = dev.run(&["queues", "resume", "default"]).await;
+    // Without jobs it may be no longer known.
+    assert_ne!(last_line(&resumed)["queues"][0]["paused"], true);
+    assert!(resumed.status.success());
+}

@@ -53,11 +53,15 @@ const AFTER: &str = "\
 A flag goes before its environment variable, and that before the file.
 Only in the environment: TIDEGATE_API_KEY, one more key that /api accepts.
 
-Without a configuration file no endpoint lets clients in: this version knows only anonymous ones, and
-that has to be said. The shortest file that serves:
+Without a configuration clients need a token (TIDEGATE_TOKEN_SECRET), and may follow topics and jobs of
+their own, no more. The shortest file that lets anyone follow and publish:
 
   [auth]
   anonymous = true
+  [[namespace]]
+  name = \"default\"
+  subscribe = \"anyone\"
+  publish = \"anyone\"
 
 Signals: SIGTERM and SIGINT let go of the clients and end; a second one ends at once.
 Exit codes: 0 fine, 1 failed, 2 bad usage or configuration.";

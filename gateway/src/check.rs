@@ -52,10 +52,16 @@ fn described(args: &Args, config: &Config) -> String {
             text,
             "\nendpoint: {}, {}",
             endpoint.path,
-            match (endpoint.anonymous, config.auth.jwt.is_some()) {
-                (true, _) => "open to anyone who reaches it",
-                (false, true) => "for clients with a token",
-                (false, false) => "closed",
+            match (
+                endpoint.anonymous,
+                config.auth.jwt.is_some(),
+                config.auth.users.is_empty()
+            ) {
+                (true, ..) => "open to anyone who reaches it, as far as `anyone` may",
+                (false, true, true) => "for clients with a token",
+                (false, true, false) => "for clients with a token or a password",
+                (false, false, false) => "for clients with a password",
+                (false, false, true) => "closed: neither tokens nor users are known",
             }
         );
     }

@@ -72,7 +72,7 @@ mod tests {
     use tidegate_shared::name::SessionId;
 
     use super::*;
-    use crate::dialect::Language;
+    use crate::dialect::Format;
     use crate::outbox::Taken;
 
     const AMPLE: Duration = Duration::from_secs(275);
@@ -99,7 +99,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn each_client_gets_its_own_time_and_its_own_delay() {
         let outboxes: Vec<Arc<Outbox>> = (0..200)
-            .map(|_| Arc::new(Outbox::new(SessionId::new(), Language::NativeJson.into(), 1_000)))
+            .map(|_| Arc::new(Outbox::new(SessionId::new(), Format::NATIVE, 1_000)))
             .collect();
         let began = Instant::now();
         let sending = tokio::spawn(send_away_slowly(outboxes.clone(), 50, AMPLE));

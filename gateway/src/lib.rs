@@ -4,16 +4,20 @@
 //! `hub` who listens to what on this node. What flows where is in ARCHITECTURE.md.
 
 mod admin;
+mod advertise;
+mod calls;
 mod capacity;
 pub mod connection;
 mod control;
 pub mod dialect;
 mod drain;
+mod following;
 pub mod hub;
 pub mod identity;
 mod listeners;
 pub mod node;
 mod outbox;
+mod permission;
 mod presence;
 mod run;
 mod session;

@@ -4,7 +4,7 @@ use std::io;
 use std::net::SocketAddr;
 
 use thiserror::Error;
-use tidegate_shared::config::Gateway;
+use tidegate_shared::config::Config;
 use tokio::net::{TcpListener, TcpSocket};
 
 /// Connections that may wait to be accepted. With the usual 128, 200 simultaneous handshakes overflowed
@@ -17,6 +17,8 @@ pub struct Listeners {
     pub client: TcpListener,
     /// Probes and metrics; absent where nobody asks for them.
     pub admin: Option<TcpListener>,
+    /// Of endpoints that have an address of their own, with that address as it is configured.
+    pub endpoints: Vec<(SocketAddr, TcpListener)>,
 }
 
 /// An address cannot be listened on.
@@ -28,12 +30,24 @@ pub struct BindError {
 }
 
 impl Listeners {
-    /// Both sockets as configured. Needs a runtime.
-    pub fn bind(gateway: &Gateway) -> Result<Self, BindError> {
+    /// All sockets as configured. Needs a runtime.
+    pub fn bind(config: &Config) -> Result<Self, BindError> {
+        let gateway = &config.gateway;
         Ok(Self {
             client: bind(gateway.listen, "--listen")?,
             admin: Some(bind(gateway.admin_listen, "--admin-listen")?),
+            endpoints: Self::bind_endpoints(config)?,
         })
+    }
+
+    /// For [`Listeners::endpoints`].
+    pub fn bind_endpoints(config: &Config) -> Result<Vec<(SocketAddr, TcpListener)>, BindError> {
+        let mut own: Vec<SocketAddr> = config.endpoints.iter().filter_map(|one| one.listen).collect();
+        own.sort_unstable();
+        own.dedup();
+        own.into_iter()
+            .map(|address| Ok((address, bind(address, "`listen` of the endpoint")?)))
+            .collect()
     }
 }
 

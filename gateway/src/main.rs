@@ -16,6 +16,7 @@ use tidegate_shared::backend::Backend;
 use tidegate_shared::config::{Config, ConfigErrors};
 use tidegate_shared::embedded::Store;
 use tidegate_shared::redis::{self, RedisMetrics, RedisUrlError};
+use tidegate_shared::supervisor::Supervisor;
 use tidegate_shared::telemetry;
 use tokio_util::sync::CancellationToken;
 
@@ -48,8 +49,11 @@ async fn node(args: &Args) -> anyhow::Result<()> {
     if let Err(error) = tidegate_gateway::raise_descriptor_limit() {
         tracing::warn!(%error, "the limit of open files cannot be raised");
     }
-    let listeners = Listeners::bind(&config.gateway)?;
+    let listeners = Listeners::bind(&config)?;
     let backend = backend(args, &config, &registry)?;
+    if let Some(systemd) = Supervisor::of(&environment).context("systemd cannot be told")? {
+        tokio::spawn(systemd.follow(backend.broker.link(), shutdown.clone()));
+    }
     let options = Options {
         registry,
         ..Options::default()

@@ -6,6 +6,7 @@ mod balance;
 mod registration;
 mod roster;
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -15,24 +16,28 @@ use rand::Rng;
 use thiserror::Error;
 use tidegate_shared::backend::Backend;
 use tidegate_shared::broker::BrokerError;
+use tidegate_shared::code::{CloseCode, ErrorCode};
 use tidegate_shared::config::Config;
-use tidegate_shared::name::{NameError, NodeId};
+use tidegate_shared::name::{NameError, NodeId, SessionId, UserId};
 use tidegate_shared::nodes::NodeInfo;
 use tidegate_shared::presence::NewMember;
 use tidegate_shared::topic::Topic;
 use tokio::sync::{Notify, mpsc};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
+use crate::calls::CallsUnderWay;
 use crate::connection;
 use crate::control::{self, Desk, Who};
+use crate::dialect::Failure;
 use crate::drain;
+use crate::following::{self, Following};
 use crate::hub::Hub;
-use crate::identity::{Identity, KeyError, Verifier};
+use crate::identity::{Identity, KeyError, PasswordError, Users, Verifier};
 use crate::presence::{Attendance, Stay};
 use registration::Registration;
 use roster::Roster;
 
-use crate::outbox::{self, Outbox, OutboxSet};
+use crate::outbox::{self, Ending, Outbox, OutboxSet};
 
 /// For the backend to take the last clients off its lists when the node ends.
 const PATIENCE: Duration = Duration::from_secs(3);
@@ -45,11 +50,14 @@ pub struct Node {
     pub hub: Hub,
     /// Absent where no tokens are known.
     pub(crate) tokens: Option<Verifier>,
+    pub(crate) users: Users,
     pub(crate) connection_metrics: connection::Metrics,
     pub(crate) outbox_metrics: outbox::Metrics,
     connections: Mutex<OutboxSet>,
     roster: Mutex<Roster>,
     pub(crate) desk: Desk,
+    pub(crate) following: Following,
+    pub(crate) calls: CallsUnderWay,
     pub(crate) attendance: Arc<Attendance>,
     /// Told whenever the last connection ends.
     emptied: Notify,
@@ -72,6 +80,8 @@ pub enum StartError {
     Name(#[from] NameError),
     #[error(transparent)]
     Key(#[from] KeyError),
+    #[error(transparent)]
+    Password(#[from] PasswordError),
     #[error("a metric cannot be registered: {0}")]
     Metrics(#[from] prometheus::Error),
 }
@@ -86,6 +96,7 @@ impl Node {
         shutdown: CancellationToken,
     ) -> Result<Arc<Self>, StartError> {
         let tokens = config.auth.jwt.as_ref().map(Verifier::new).transpose()?;
+        let users = Users::new(&config.auth.users)?;
         let outbox_metrics = outbox::Metrics::register(registry)?;
         let hub = Hub::new(
             config.clone(),
@@ -100,17 +111,22 @@ impl Node {
         hub.start(events, control, tasks.clone());
         let attendance = Attendance::new(backend.presence.clone());
         attendance.start(&hub, &tasks);
+        let (following, news) = Following::new();
+        let limit = config.limits.calls_per_user;
         let node = Arc::new(Self {
             id: node_id(&host_name())?,
             config,
             backend,
             hub,
             tokens,
+            users,
             connection_metrics,
             outbox_metrics,
             connections: Mutex::default(),
             roster: Mutex::default(),
             desk: Desk::default(),
+            following,
+            calls: CallsUnderWay::new(limit),
             attendance,
             emptied: Notify::new(),
             draining: CancellationToken::new(),
@@ -119,6 +135,7 @@ impl Node {
             registration: Registration::default(),
             _tasks: tasks.clone().drop_guard(),
         });
+        following::start(&node, news, &tasks);
         tokio::spawn(control::run(Arc::downgrade(&node), messages, tasks));
         registration::start(&node);
         balance::start(&node, node.draining.clone());
@@ -164,7 +181,13 @@ impl Node {
             topics,
             started_at: self.started_at,
             draining: self.draining.is_cancelled(),
+            advertise: self.config.gateway.advertise.clone(),
         }
+    }
+
+    /// Who is behind a session.
+    pub(crate) fn identity(&self, session: SessionId) -> Option<Arc<Identity>> {
+        self.roster.lock().identity(session)
     }
 
     /// The connections of a session or a user.
@@ -193,7 +216,7 @@ impl Node {
             return Ok(None);
         }
         let session = outbox.session();
-        let identity = self.roster.lock().identity(session);
+        let identity = self.identity(session);
         let member = NewMember {
             session,
             user: identity.as_ref().map(|identity| identity.user.clone()),
@@ -224,11 +247,58 @@ impl Node {
 
     /// The client behind a connection has a name from now on.
     pub(crate) fn identify(&self, outbox: &Arc<Outbox>, identity: Arc<Identity>) {
-        self.roster.lock().identify(outbox.session(), identity);
+        let user = identity.user.clone();
+        let count = self.roster.lock().identify(outbox.session(), identity);
+        if is_over(count, self.config.limits.connections_per_user) {
+            outbox.end(TOO_MANY);
+        }
+        // Looked for after it can be found: a job comes either by the list or by what is told of it.
+        if outbox.format().dialect().takes_orders() {
+            self.following.arrived(&user);
+        }
     }
 
-    pub(crate) fn enter(&self, outbox: &Arc<Outbox>) {
-        self.roster.lock().insert(outbox.clone());
+    /// The users that are connected.
+    pub(crate) fn users(&self) -> Vec<UserId> {
+        self.roster.lock().users()
+    }
+
+    /// Where a client has come from, if that is known.
+    pub(crate) fn address(&self, session: SessionId) -> Option<IpAddr> {
+        self.roster.lock().address(session)
+    }
+
+    /// Whether one more client may come from there, and be this user; if not, why, for people and for
+    /// metrics. Who comes at the same moment is counted when it is here, and closed.
+    pub(crate) fn check_room(
+        &self,
+        from: Option<IpAddr>,
+        user: Option<&UserId>,
+    ) -> Result<(), (&'static str, Failure)> {
+        let (of_address, of_user) = self.roster.lock().counts(from, user);
+        let limits = &self.config.limits;
+        let full = |reason, key, limit| {
+            let message = format!("there are {limit} connections from here already (limits.{key})");
+            Err((reason, Failure::new(ErrorCode::LimitExceeded, message)))
+        };
+        if is_over(of_address + 1, limits.connections_per_address) {
+            full(
+                "address",
+                "connections_per_address",
+                limits.connections_per_address,
+            )
+        } else if user.is_some() && is_over(of_user + 1, limits.connections_per_user) {
+            full("user", "connections_per_user", limits.connections_per_user)
+        } else {
+            Ok(())
+        }
+    }
+
+    pub(crate) fn enter(&self, outbox: &Arc<Outbox>, from: Option<IpAddr>) {
+        let count = self.roster.lock().insert(outbox.clone(), from);
+        if is_over(count, self.config.limits.connections_per_address) {
+            outbox.end(TOO_MANY);
+        }
         self.connections.lock().insert(outbox.clone());
         // Checked after the insertion: either this sees that the node is leaving, or what makes it leave
         // sees the connection.
@@ -260,6 +330,17 @@ impl Node {
     }
 }
 
+/// How a client ends that is one too many of its address or its user.
+const TOO_MANY: Ending = Ending::Orderly {
+    code: CloseCode::TooManyConnections,
+    goodbye: None,
+};
+
+/// At 0 there is no limit.
+fn is_over(count: usize, limit: usize) -> bool {
+    limit > 0 && count > limit
+}
+
 /// Unique among the nodes that run: host name and a random part.
 fn node_id(host: &str) -> Result<NodeId, NameError> {
     const HOST: usize = 64;
@@ -272,7 +353,8 @@ fn node_id(host: &str) -> Result<NodeId, NameError> {
     NodeId::parse(&format!("{plain}-{random:08x}"))
 }
 
-fn now_ms() -> u64 {
+/// Milliseconds since 1970, by this node's clock.
+pub(crate) fn now_ms() -> u64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
 }

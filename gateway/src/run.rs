@@ -18,10 +18,11 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use crate::admin::{self, Health, Lag, LagMetrics};
+use crate::advertise;
 use crate::capacity;
 use crate::listeners::Listeners;
 use crate::node::{Node, StartError};
-use crate::transport::accept::{self, Settings};
+use crate::transport::accept::{self, Settings, Trusted};
 use crate::transport::http::{self, Api, Gate};
 use crate::transport::ws::{OriginError, Origins};
 
@@ -61,7 +62,10 @@ pub enum RunError {
 impl RunError {
     /// Whether another configuration is all that is needed.
     pub fn is_configuration(&self) -> bool {
-        matches!(self, Self::Origins(_) | Self::Start(StartError::Key(_)))
+        matches!(
+            self,
+            Self::Origins(_) | Self::Start(StartError::Key(_) | StartError::Password(_))
+        )
     }
 }
 
@@ -90,6 +94,7 @@ pub async fn run(
     let _end = (closing.clone().drop_guard(), cutting.clone().drop_guard());
     let origins = Origins::parse(&config.gateway.allowed_origins)?;
     let link = backend.broker.link();
+    let config = with_address(config, &listeners);
     let node = Node::start(config.clone(), backend.clone(), &registry, cutting.clone())?;
     let gate = Arc::new(Gate::new(
         node,
@@ -104,6 +109,7 @@ pub async fn run(
         connections: capacity::connections(config.limits.connections),
         handshake_timeout: config.limits.handshake_timeout,
         drain: REQUESTS_END,
+        trusted: Trusted(config.gateway.trusted_proxies.clone().into()),
     };
     announce(&config, &listeners, open_api_on_loopback);
 
@@ -115,13 +121,11 @@ pub async fn run(
         settings.clone(),
         admin_end,
     );
-    let client_port = accept::serve(
-        listeners.client,
-        http::router(&gate, api, routes),
-        settings,
-        metrics,
-        closing.clone(),
-    );
+    let own = listeners.endpoints.into_iter();
+    let ports = std::iter::once((listeners.client, http::router(&gate, api, routes)))
+        .chain(own.map(|(address, listener)| (listener, http::own_router(&gate, address))))
+        .collect();
+    let client_port = accept::serve_all(ports, settings, metrics, closing.clone());
     let client_port = async {
         client_port.await;
         gate.emptied().await;
@@ -155,6 +159,18 @@ pub async fn run(
     Ok(())
 }
 
+/// What other nodes are told, if the configuration does not say it.
+fn with_address(config: Arc<Config>, listeners: &Listeners) -> Arc<Config> {
+    match listeners.client.local_addr() {
+        Ok(bound) if config.gateway.advertise.is_none() => {
+            let mut config = (*config).clone();
+            config.gateway.advertise = Some(advertise::derive(bound));
+            Arc::new(config)
+        }
+        _ => config,
+    }
+}
+
 /// Serves probes and metrics, never ending before it is dropped: they are looked at during the end, too.
 async fn admin_port(
     listener: Option<TcpListener>,
@@ -165,6 +181,7 @@ async fn admin_port(
     if let Some(listener) = listener {
         let settings = Settings {
             connections: ADMIN_CONNECTIONS,
+            trusted: Trusted::default(),
             ..settings
         };
         // Its connections are no clients: what they count is shown nowhere.
@@ -184,17 +201,24 @@ fn announce(config: &Config, listeners: &Listeners, open_api_on_loopback: bool) 
     if let Ok(address) = place(&listeners.client) {
         tracing::info!("serving clients on {address}");
     }
+    for address in listeners.endpoints.iter().filter_map(|(_, one)| place(one).ok()) {
+        tracing::info!("serving an endpoint on {address}");
+    }
     if let Some(Ok(address)) = listeners.admin.as_ref().map(place) {
         tracing::info!("serving probes and metrics on {address}");
     }
-    for endpoint in config.endpoints.iter().filter(|endpoint| endpoint.anonymous) {
-        tracing::warn!(
-            "{}: anonymous = true; whoever reaches this endpoint may do everything, as this version has no permissions",
-            endpoint.path
-        );
-    }
-    if config.auth.jwt.is_some() {
-        tracing::info!("clients with a token may do everything: this version has no permissions");
+    for endpoint in &config.endpoints {
+        if endpoint.anonymous {
+            tracing::info!(
+                "{}: anonymous = true; whoever reaches this endpoint may do what the configuration lets \"anyone\" do",
+                endpoint.path
+            );
+        } else if !config.knows_users() {
+            tracing::warn!(
+                "{}: no client can connect, as neither tokens nor users are known: set [auth.jwt] (or TIDEGATE_TOKEN_SECRET) or [[auth.users]], or `anonymous = true` for it or in [auth]",
+                endpoint.path
+            );
+        }
     }
     match (config.auth.api_keys.is_empty(), open_api_on_loopback) {
         (false, _) => {}

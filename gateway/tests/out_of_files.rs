@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use axum::Router;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-use tidegate_gateway::transport::accept::{self, Settings};
+use tidegate_gateway::transport::accept::{self, Settings, Trusted};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::timeout;
@@ -37,6 +37,7 @@ async fn running_out_of_files_ends_nothing_and_is_counted() {
         connections: 1000,
         handshake_timeout: SOON,
         drain: SOON,
+        trusted: Trusted::default(),
     };
     let shutdown = CancellationToken::new();
     let router = Router::new().fallback(|| async { "fine" });

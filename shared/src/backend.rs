@@ -4,7 +4,8 @@ use std::fmt;
 use std::sync::Arc;
 
 use crate::broker::Broker;
-use crate::job::{JobDesk, JobQueue};
+use crate::call::Calls;
+use crate::job::{JobDesk, JobQueue, Schedules};
 use crate::nodes::Nodes;
 use crate::presence::Presence;
 
@@ -15,6 +16,8 @@ pub struct Backend {
     pub broker: Arc<dyn Broker>,
     pub jobs: Arc<dyn JobQueue>,
     pub desk: Arc<dyn JobDesk>,
+    pub schedules: Arc<dyn Schedules>,
+    pub calls: Arc<dyn Calls>,
     pub presence: Arc<dyn Presence>,
     pub nodes: Arc<dyn Nodes>,
 }

@@ -15,6 +15,11 @@ macro_rules! error_codes {
                 match self { $(Self::$name => $number),* }
             }
 
+            /// The code that goes by this number, if it is one of ours.
+            pub fn of_number(number: u16) -> Option<Self> {
+                match number { $($number => Some(Self::$name),)* _ => None }
+            }
+
             /// Its name on the wire.
             pub fn name(self) -> &'static str {
                 match self { $(Self::$name => $text),* }

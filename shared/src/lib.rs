@@ -4,8 +4,10 @@
 
 pub mod backend;
 pub mod broker;
+pub mod call;
 pub mod code;
 pub mod config;
+pub mod control;
 pub mod embedded;
 pub mod job;
 pub mod json;
@@ -17,6 +19,7 @@ pub mod presence;
 pub mod publication;
 pub mod readiness;
 pub mod redis;
+pub mod supervisor;
 pub mod telemetry;
 #[cfg(feature = "test-support")]
 pub mod testing;

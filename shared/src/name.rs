@@ -131,6 +131,14 @@ name!(
     IdempotencyKey, "idempotency key", 128, check
 );
 name!(
+    /// What jobs that are not to run together, or not too many of them, have in common.
+    ConcurrencyKey, "concurrency key", 128, check
+);
+name!(
+    /// What a schedule is known by: letters, digits, `.`, `_`, `-`.
+    ScheduleName, "schedule name", 64, check_plain
+);
+name!(
     /// An application's name for what a message is, passed on beside its data.
     EventName, "event", 128, check
 );
@@ -146,6 +154,29 @@ name!(
     /// One worker process, unique among those that run: host name and a random part.
     WorkerId, "worker", 128, check_plain
 );
+name!(
+    /// What a call wants done, as `echo` or `pileup.register`.
+    MethodName, "method", 64, check_plain
+);
+name!(
+    /// Methods that are served together: the part of their names before the first dot.
+    MethodGroup, "group of methods", 64, check_plain
+);
+
+impl MethodName {
+    /// The group of methods that have no dot in their names.
+    const UNGROUPED: &'static str = "call";
+
+    pub fn group(&self) -> MethodGroup {
+        let group = self.0.split_once('.').map(|(group, _)| group);
+        MethodGroup(
+            group
+                .filter(|group| !group.is_empty())
+                .unwrap_or(Self::UNGROUPED)
+                .into(),
+        )
+    }
+}
 
 /// One client connection, on whichever node: 128 random bits in time order (UUID version 7), written
 /// as 32 hexadecimal digits.
@@ -227,6 +258,23 @@ mod tests {
             QueueName::parse(&"q".repeat(65)),
             Err(NameError::TooLong { limit: 64, .. })
         ));
+    }
+
+    #[test]
+    fn a_methods_group_is_what_stands_before_its_first_dot() {
+        let group = |text| {
+            MethodName::parse(text)
+                .expect("valid")
+                .group()
+                .as_str()
+                .to_owned()
+        };
+        assert_eq!(group("pileup.register"), "pileup");
+        assert_eq!(group("mud.chat.say"), "mud");
+        assert_eq!(
+            (group("echo"), group(".x")),
+            ("call".to_owned(), "call".to_owned())
+        );
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! What a topic's namespace decides: its kind, its log, how slow clients are treated, who may do what.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -42,6 +42,21 @@ pub enum Access {
     /// Who has a token with a matching pattern.
     Token,
     Nobody,
+}
+
+impl Access {
+    pub const ALL: [Self; 5] = [Self::Anyone, Self::Users, Self::Owner, Self::Token, Self::Nobody];
+
+    /// As the configuration spells it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Anyone => "anyone",
+            Self::Users => "users",
+            Self::Owner => "owner",
+            Self::Token => "token",
+            Self::Nobody => "nobody",
+        }
+    }
 }
 
 /// Settings of one namespace; sizes are bytes.
@@ -94,6 +109,19 @@ impl Namespace {
         }
     }
 
+    /// Lets anyone do everything.
+    pub fn open_to_anyone(&mut self) {
+        for access in [
+            &mut self.subscribe,
+            &mut self.publish,
+            &mut self.set,
+            &mut self.history,
+            &mut self.see_presence,
+        ] {
+            *access = Access::Anyone;
+        }
+    }
+
     /// The fixed settings of `job:` and `jobs:`. The log outlives the job by its retention, which the
     /// job queue sets when the job ends. Nobody is cut off from a job for being slow.
     fn of_jobs(name: &str) -> Self {
@@ -128,7 +156,7 @@ pub struct Namespaces {
     default: Arc<Namespace>,
     job: Arc<Namespace>,
     jobs: Arc<Namespace>,
-    named: HashMap<Box<str>, Arc<Namespace>>,
+    named: BTreeMap<Box<str>, Arc<Namespace>>,
     queues: Queues,
 }
 
@@ -147,10 +175,42 @@ impl Namespaces {
         }
     }
 
+    /// The namespaces of the endpoints that there are without a configuration; what they do not set is as
+    /// in `default`.
+    pub fn built_in(default: &Namespace) -> impl Iterator<Item = Namespace> {
+        let arma = Namespace {
+            name: "arma".into(),
+            kind: TopicKind::State,
+            slow: SlowPolicy::Latest,
+            ..default.clone()
+        };
+        // What came over while a client was away is asked for by HTTP.
+        let ark = Namespace {
+            name: "ark".into(),
+            log_size: 1_000,
+            log_ttl: Duration::from_secs(24 * 3600),
+            slow: SlowPolicy::CatchUp,
+            ..default.clone()
+        };
+        [arma, ark].into_iter()
+    }
+
     /// The same, with other policies for the queues of jobs.
     #[must_use]
     pub fn with_queues(self, queues: Queues) -> Self {
         Self { queues, ..self }
+    }
+
+    /// What others take what they don't set from.
+    pub fn default_namespace(&self) -> &Namespace {
+        &self.default
+    }
+
+    /// Lets anyone do everything with the topics of all of them.
+    pub fn open_to_anyone(&mut self) {
+        for namespace in self.named.values_mut().chain([&mut self.default]) {
+            Arc::make_mut(namespace).open_to_anyone();
+        }
     }
 
     pub fn queues(&self) -> &Queues {
@@ -161,6 +221,11 @@ impl Namespaces {
     pub fn largest_data(&self) -> usize {
         let others = self.named.values().map(|one| one.max_data);
         others.fold(self.default.max_data, usize::max)
+    }
+
+    /// Whether the configuration has a namespace of this name, beside `default`.
+    pub fn is_named(&self, name: &str) -> bool {
+        self.named.contains_key(name)
     }
 
     pub fn of(&self, topic: &Topic) -> &Arc<Namespace> {
@@ -176,6 +241,8 @@ impl Namespaces {
 
 impl Default for Namespaces {
     fn default() -> Self {
-        Self::new(Namespace::new(Topic::DEFAULT_NAMESPACE), [])
+        let default = Namespace::new(Topic::DEFAULT_NAMESPACE);
+        let built_in: Vec<Namespace> = Self::built_in(&default).collect();
+        Self::new(default, built_in)
     }
 }

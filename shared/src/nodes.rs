@@ -51,4 +51,7 @@ pub struct NodeInfo {
     /// Milliseconds since 1970, by the node's clock.
     pub started_at: u64,
     pub draining: bool,
+    /// How other nodes reach it, as `http://host:port`. Absent for nodes that do not say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub advertise: Option<String>,
 }

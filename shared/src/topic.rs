@@ -6,7 +6,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use crate::job::JobId;
-use crate::name::{NameError, QueueName, UserId, check};
+use crate::name::{NameError, QueueName, SessionId, UserId, check};
 
 /// A topic: 1–255 bytes of UTF-8 without braces, white space and control characters. Cheap to clone.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -50,6 +50,11 @@ impl Topic {
     /// The topic `user:{id}`.
     pub fn of_user(user: &UserId) -> Self {
         Self(format!("user:{user}").into())
+    }
+
+    /// The topic `session:{id}`: what one session alone is told. There is nothing to subscribe to.
+    pub fn of_session(session: SessionId) -> Self {
+        Self(format!("session:{session}").into())
     }
 
     pub fn as_str(&self) -> &str {

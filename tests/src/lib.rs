@@ -15,9 +15,12 @@ pub mod job;
 pub mod nginx;
 pub mod ports;
 pub mod process;
+pub mod prometheus;
 pub mod raw;
+pub mod socketio;
 pub mod stack;
 pub mod tree;
 pub mod wait;
+pub mod wire;
 
 pub use stack::{Stack, stack};

@@ -305,6 +305,23 @@ fn page() -> Option<PathBuf> {
     path.exists().then_some(path)
 }
 
+/// Lets clients do everything. Other namespaces take from this one what they don't set.
+pub(crate) const OPEN: &str = "
+[[namespace]]
+name = \"default\"
+subscribe = \"anyone\"
+publish = \"anyone\"
+set = \"anyone\"
+history = \"anyone\"
+see_presence = \"anyone\"
+
+[jobs]
+submit = \"anyone\"
+follow = \"anyone\"
+cancel = \"anyone\"
+call = \"anyone\"
+";
+
 fn configuration(setup: &Setup, redis: &RedisServer, balancer: u16, folder: &Path) -> String {
     use sha2::{Digest, Sha256};
     let key = format!("{:x}", Sha256::digest(API_KEY));
@@ -327,6 +344,7 @@ anonymous = true
 lease = \"{lease}\"
 backup_roots = [\"{worlds}\"]
 
+{OPEN}
 {settings}",
         url = redis.url(),
         lease = setup.lease,

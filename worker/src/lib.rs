@@ -4,6 +4,9 @@
 //! [`Worker`] claims jobs from queues, renews their leases, writes what handlers report, and ends in an
 //! orderly way. What a client sees of all this is the topic `job:{id}`.
 //!
+//! A [`Method`] answers calls at once, straight to who asked; through its [`CallContext`] it publishes, keeps
+//! state in topics, and tells sessions what to follow.
+//!
 //! [`run`] is the worker as the binary `tidegate-worker` runs it, with the built-in jobs [`Backup`], [`Webhook`]
 //! and [`Command`].
 //!
@@ -54,6 +57,7 @@
 
 mod admin;
 mod backup;
+mod call;
 mod command;
 mod context;
 mod failure;
@@ -61,11 +65,13 @@ mod job;
 mod lines;
 mod program;
 mod run;
+mod topics;
 mod trial;
 mod webhook;
 mod worker;
 
 pub use backup::{Backup, BackupHandler, BackupInput, BackupOutput, BackupProgress};
+pub use call::{CallContext, Method};
 pub use command::{Command, CommandHandler, CommandInput, CommandOutput};
 pub use context::Context;
 pub use failure::{JobFailure, Stopped};
@@ -73,8 +79,13 @@ pub use job::{Handler, Job};
 pub use program::main;
 pub use run::{RunError, built_in, run, serve};
 pub use tidegate_shared::backend::Backend;
-pub use tidegate_shared::name::StateKey;
+pub use tidegate_shared::call::{CallFailure, Caller};
+pub use tidegate_shared::code::ErrorCode;
+pub use tidegate_shared::control::Who;
+pub use tidegate_shared::job::{LogLevel, LogLine};
+pub use tidegate_shared::name::{EventName, SessionId, StateKey, UserId};
 pub use tidegate_shared::topic::Topic;
+pub use topics::Topics;
 pub use trial::{Setup, Trial, TrialError, try_out};
 pub use webhook::{Webhook, WebhookHandler, WebhookInput};
 pub use worker::{BuildError, Worker, WorkerBuilder, WorkerError};

@@ -17,6 +17,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::admin;
 use crate::backup::BackupHandler;
+use crate::call;
 use crate::command::CommandHandler;
 use crate::webhook::WebhookHandler;
 use crate::worker::{BuildError, Worker, WorkerBuilder, WorkerError};
@@ -61,7 +62,7 @@ pub async fn run(
 /// Registers the built-in handlers, each with what the configuration allows it.
 pub fn built_in(worker: WorkerBuilder, config: &Config) -> WorkerBuilder {
     let settings = &config.worker;
-    worker
+    call::register(worker)
         .register(BackupHandler::new(settings.backup_roots.clone()))
         .register(WebhookHandler::new(&settings.webhook))
         .register(CommandHandler::new(settings.commands.clone()))
@@ -84,9 +85,10 @@ pub async fn serve(
         .concurrency(settings.concurrency)
         .lease(settings.lease)
         .max_stalls(settings.max_stalls)
+        .schedules(config.schedules.clone())
         .registry(registry.clone());
     for queue in &settings.queues {
-        builder = builder.queue(queue.as_str());
+        builder = builder.weighted_queue(queue.name.as_str(), queue.weight);
     }
     let worker = register(builder, &config).build()?;
 

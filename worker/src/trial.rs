@@ -9,7 +9,7 @@ use thiserror::Error;
 use tidegate_shared::backend::Backend;
 use tidegate_shared::broker::{BrokerError, From as ReadFrom};
 use tidegate_shared::embedded::Store;
-use tidegate_shared::job::{Failure, JobDraft, JobError, JobId, JobRecord, QueuePolicy, Queues};
+use tidegate_shared::job::{Failure, JobDraft, JobError, JobId, JobRecord, LogLine, QueuePolicy, Queues};
 use tidegate_shared::json::RawJson;
 use tidegate_shared::name::{JobType, NameError, QueueName, WorkerId};
 use tidegate_shared::namespace::Namespaces;
@@ -28,6 +28,8 @@ pub struct Trial {
     /// What a client would have seen: the record after each transition and each report, at most the last
     /// thousand. Reports that follow each other within a tenth of a second are one.
     pub log: Vec<JobRecord>,
+    /// The log lines among them.
+    pub lines: Vec<LogLine>,
 }
 
 /// Why a trial could not be made. A job that fails is none of these.
@@ -182,6 +184,7 @@ impl<J: Job, H: Handler<J>> Setup<J, H> {
         ran?;
         let page = backend.broker.read(&topic, ReadFrom::Newest, usize::MAX).await?;
         let bodies = page.publications.iter().map(|publication| &publication.body);
+        let lines = bodies.clone().filter_map(LogLine::of).collect();
         let log = bodies.filter_map(|body| match body {
             Body::Job { record } => serde_json::from_str(record.as_str()).ok(),
             _ => None,
@@ -189,6 +192,7 @@ impl<J: Job, H: Handler<J>> Setup<J, H> {
         Ok(Trial {
             record: record?,
             log: log.collect(),
+            lines,
         })
     }
 }

@@ -180,6 +180,9 @@ impl Follower {
         let Some(topic) = frame.topic else {
             return Vec::new();
         };
+        if self.is_asked(&topic) {
+            return Vec::new();
+        }
         let Some(followed) = self.topics.get_mut(&topic) else {
             return Vec::new();
         };
@@ -218,6 +221,12 @@ impl Follower {
         events
     }
 
+    /// The server subscribes users to their jobs by itself; what counts is the answer that is to come.
+    fn is_asked(&self, topic: &str) -> bool {
+        let mut asked = self.asked.values();
+        asked.any(|asked| matches!(asked, Asked::Topic(one) if one == topic))
+    }
+
     fn submitted(&mut self, frame: Frame) -> Vec<Event> {
         if let Some(id) = frame.id {
             self.asked.remove(&id);
@@ -239,6 +248,9 @@ impl Follower {
         let Some(topic) = frame.topic else {
             return Vec::new();
         };
+        if self.is_asked(&topic) {
+            return Vec::new();
+        }
         let Some(followed) = self.topics.get_mut(&topic) else {
             return Vec::new();
         };

@@ -28,6 +28,9 @@ pub(crate) enum Action<'a> {
         job: &'a Job,
         follow: bool,
     },
+    Cancel {
+        job: &'a str,
+    },
     Ping,
 }
 

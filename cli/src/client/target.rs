@@ -40,6 +40,22 @@ impl Target {
         })
     }
 
+    /// Where the HTTP API is, beside the endpoint.
+    pub(crate) fn api(&self) -> Result<Url, String> {
+        let mut url = self.url.clone();
+        let Some(root) = url.path().strip_suffix("/ws") else {
+            return Err(format!(
+                "the API is not to be found by the URL of an endpoint; {HELP}"
+            ));
+        };
+        let path = format!("{root}/api");
+        url.set_path(&path);
+        url.set_query(None);
+        url.set_scheme("http")
+            .map_err(|()| format!("this is not a URL of a gateway; {HELP}"))?;
+        Ok(url)
+    }
+
     /// What a WebSocket begins with.
     pub(crate) fn request(&self) -> Result<Request, Error> {
         let mut request = self.url.as_str().into_client_request()?;

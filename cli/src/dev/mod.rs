@@ -48,6 +48,7 @@ pub(crate) async fn run(
         .map_err(|error| Failure::failed("the log cannot be set up", &error))?;
 
     let listener = bind(config.gateway.listen).await?;
+    let endpoints = Listeners::bind_endpoints(&config).map_err(|error| Failure::Failed(error.to_string()))?;
     let address = listener
         .local_addr()
         .map_err(|error| Failure::failed("the port cannot be read", &error))?;
@@ -64,7 +65,12 @@ pub(crate) async fn run(
         Ok(()) | Err(Failure::OutputClosed) => {}
         Err(failure) => return Err(failure),
     }
-    serve(listener, backends, Arc::new(config), registry, shutdown).await
+    let listeners = Listeners {
+        client: listener,
+        admin: None,
+        endpoints,
+    };
+    serve(listeners, backends, Arc::new(config), registry, shutdown).await
 }
 
 /// What makes it convenient, and fit for one person's machine only.
@@ -111,7 +117,7 @@ impl Backends {
 
 /// Runs both until Ctrl-C or until one of them fails; then ends the other, too.
 async fn serve(
-    listener: TcpListener,
+    listeners: Listeners,
     backends: Backends,
     config: Arc<Config>,
     registry: Registry,
@@ -124,10 +130,6 @@ async fn serve(
         registry,
         routes: (!taken).then(|| page::router(endpoint, &source)),
         open_api_on_loopback: true,
-    };
-    let listeners = Listeners {
-        client: listener,
-        admin: None,
     };
     let gateway = tidegate_gateway::run(
         listeners,

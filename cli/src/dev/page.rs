@@ -9,8 +9,9 @@ use axum::response::IntoResponse;
 use axum::routing::get;
 
 const PAGE: &str = include_str!("page.html");
-/// Filled in here; where the file is served as it is, the endpoint is `ws` beside the page.
-const BLANKS: &str = "data-endpoint=\"ws\" data-source=\"\"";
+/// Filled in here; where the file is served as it is, the endpoint is `ws` beside the page, and the HTTP API
+/// is not asked: it has keys there.
+const BLANKS: &str = "data-endpoint=\"ws\" data-source=\"\" data-api=\"\"";
 
 /// The page has no outside assets, and is not to be shown inside of another one.
 const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; img-src data:; \
@@ -38,7 +39,7 @@ fn filled(endpoint: &str, source: &str) -> String {
             .replace('<', "&lt;")
     };
     let blanks = format!(
-        "data-endpoint=\"{}\" data-source=\"{}\"",
+        "data-endpoint=\"{}\" data-source=\"{}\" data-api=\"/api\"",
         escaped(endpoint),
         escaped(source)
     );
@@ -59,7 +60,9 @@ mod tests {
     #[test]
     fn the_current_directory_is_filled_in_as_text() {
         let page = filled("/live", "/srv/\"><script>&");
-        assert!(page.contains("data-endpoint=\"/live\" data-source=\"/srv/&quot;>&lt;script>&amp;\""));
+        assert!(page.contains(
+            "data-endpoint=\"/live\" data-source=\"/srv/&quot;>&lt;script>&amp;\" data-api=\"/api\""
+        ));
         assert_eq!(PAGE.matches(BLANKS).count(), 1);
     }
 

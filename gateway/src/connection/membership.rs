@@ -1,5 +1,6 @@
 //! What a connection holds on its node, given back however it ends.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -22,10 +23,16 @@ pub(super) struct Membership {
 }
 
 impl Membership {
-    pub(super) fn begin(node: Arc<Node>, outbox: Arc<Outbox>, session: Session) -> Self {
+    /// `from`: the client's address, where it is known.
+    pub(super) fn begin(
+        node: Arc<Node>,
+        outbox: Arc<Outbox>,
+        session: Session,
+        from: Option<IpAddr>,
+    ) -> Self {
         node.connection_metrics.connections.inc();
         node.connection_metrics.accepted(outbox.format()).inc();
-        node.enter(&outbox);
+        node.enter(&outbox, from);
         Self {
             node,
             outbox,
@@ -37,11 +44,11 @@ impl Membership {
 }
 
 impl Membership {
-    /// How long the token of this identity still counts.
-    pub(super) fn left(&self, identity: &Identity) -> Duration {
+    /// How long the token of this identity still counts. Absent: it needs none.
+    pub(super) fn left(&self, identity: &Identity) -> Option<Duration> {
         let leeway = self.node.config.auth.jwt.as_ref().map(|jwt| jwt.leeway);
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        identity.expires_at.saturating_sub(now) + leeway.unwrap_or_default()
+        Some(identity.expires_at?.saturating_sub(now) + leeway.unwrap_or_default())
     }
 
     /// Checks the token of a client that says who it is.
@@ -58,7 +65,7 @@ impl Membership {
         };
         let left = verified
             .as_ref()
-            .map_or(Duration::ZERO, |identity| self.left(identity));
+            .map_or(Some(Duration::ZERO), |identity| self.left(identity));
         self.session
             .on_verified(id, verified.map(Arc::new), tokio::time::Instant::now(), left)
     }

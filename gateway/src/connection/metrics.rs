@@ -6,7 +6,8 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use prometheus::{Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, Opts, Registry};
 use tidegate_shared::code::CloseCode;
 
-use crate::dialect::{Format, Language};
+use super::ignored::Ignored;
+use crate::dialect::{Format, TABLE};
 
 /// Seconds from publish to socket write. The goal is 99 % within a quarter of a second.
 const LATENCIES: [f64; 13] = [
@@ -14,7 +15,7 @@ const LATENCIES: [f64; 13] = [
 ];
 /// Seconds.
 const DURATIONS: [f64; 8] = [1.0, 10.0, 60.0, 300.0, 900.0, 3_600.0, 14_400.0, 86_400.0];
-const ACTIONS: [&str; 12] = [
+const ACTIONS: [&str; 16] = [
     "subscribe",
     "unsubscribe",
     "publish",
@@ -24,12 +25,18 @@ const ACTIONS: [&str; 12] = [
     "history",
     "submit",
     "cancel",
+    "call",
+    "auth",
+    "login",
     "ping",
     "invalid",
+    IGNORED,
     crate::session::BY_API,
 ];
 /// The outcome of a command that did not fail; else it is the name of the error code.
 pub(super) const OK: &str = "ok";
+/// What a message is called that its dialect has no use for.
+const IGNORED: &str = "ignored";
 
 #[derive(Debug)]
 pub(crate) struct Metrics {
@@ -42,6 +49,7 @@ pub(crate) struct Metrics {
     accepted: IntCounterVec,
     closed: IntCounterVec,
     sent: IntCounterVec,
+    ignored: Ignored,
 }
 
 impl Metrics {
@@ -101,6 +109,7 @@ impl Metrics {
                 "Messages written to clients",
                 &["dialect"],
             )?,
+            ignored: Ignored::default(),
         };
         metrics.show_from_the_start();
         Ok(metrics)
@@ -109,6 +118,12 @@ impl Metrics {
     /// `outcome` is [`OK`] or the name of an error code.
     pub(super) fn command(&self, action: &str, outcome: &str) {
         self.commands.with_label_values(&[action, outcome]).inc();
+    }
+
+    /// A message came that its dialect has no use for.
+    pub(super) fn ignored(&self, dialect: &'static str) {
+        self.command(IGNORED, OK);
+        self.ignored.note(dialect);
     }
 
     pub(super) fn accepted(&self, format: Format) -> IntCounter {
@@ -127,9 +142,9 @@ impl Metrics {
         for action in ACTIONS {
             self.commands.with_label_values(&[action, OK]);
         }
-        for language in [Language::NativeJson, Language::Events] {
-            self.accepted(language.into());
-            self.sent(language.into());
+        for dialect in TABLE {
+            self.accepted.with_label_values(&[dialect.name()]);
+            self.sent.with_label_values(&[dialect.name()]);
         }
         for code in [
             ClosedBy::Client(Some(CloseCode::Normal.number())),

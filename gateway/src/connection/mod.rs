@@ -4,18 +4,24 @@
 //! Relies on the session for what everything means and on the socket for framing. Reads nothing while
 //! the client has too much under way; never waits for one thing alone.
 
+mod calling;
 mod catch_up;
+mod ignored;
+mod incoming;
 mod membership;
 mod metrics;
 mod operation;
+pub(crate) mod socketio;
 pub(crate) mod stream;
 #[cfg(test)]
 mod tests;
 
 pub(crate) use metrics::Metrics;
-pub(crate) use operation::{history, present, wanted};
+pub(crate) use operation::{check_own, history, present, wanted};
 
 use std::future::{Future, poll_fn};
+use std::net::IpAddr;
+use std::num::NonZeroU64;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -27,12 +33,12 @@ use tidegate_shared::name::SessionId;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::{Instant, Sleep};
 
-use crate::dialect::{Format, Push, Reply, Welcome};
+use crate::dialect::{Entrance, Format, Push, Reply, Welcome};
 use crate::identity::Identity;
-use crate::node::Node;
+use crate::node::{Node, now_ms};
 use crate::outbox::{Ending, Frames, FramesBuilder, Outbox, Taken};
 use crate::session::{Effect, Session};
-use crate::transport::ws::{Incoming, SendQueue, WebSocket, frame};
+use crate::transport::ws::{SendQueue, WebSocket, frame};
 use catch_up::CatchUp;
 use membership::{Membership, put};
 use metrics::{ClosedBy, OK, seconds_since};
@@ -51,6 +57,9 @@ pub struct Peer {
     pub format: Format,
     /// `None`: anonymous.
     pub identity: Option<Arc<Identity>>,
+    /// Its address, where it is known.
+    pub from: Option<IpAddr>,
+    pub entrance: Arc<Entrance>,
 }
 
 /// Serves a client until one side ends it. The socket has done its handshake.
@@ -89,9 +98,10 @@ struct Connection<S> {
     sending: SendQueue,
     /// Messages among them, and when the oldest of their publications was published.
     messages: u64,
-    published_ms: Option<u64>,
+    published_ms: Option<NonZeroU64>,
     operations: Operations,
     catch_up: CatchUp,
+    entrance: Arc<Entrance>,
     member: Membership,
 }
 
@@ -109,6 +119,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             user: peer.identity.as_ref().map(|identity| &identity.user),
             ping: limits.ping,
             version: VERSION,
+            time_ms: now_ms(),
         });
         let session = Session::new(node.config.clone(), Instant::now(), rand::random());
         let mut connection = Self {
@@ -118,7 +129,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             published_ms: None,
             operations: Operations::default(),
             catch_up: CatchUp::default(),
-            member: Membership::begin(node.clone(), outbox.clone(), session),
+            entrance: peer.entrance.clone(),
+            member: Membership::begin(node.clone(), outbox.clone(), session, peer.from),
         };
         connection.say(|out| format.dialect().encode_push(&welcome, out));
         if let Some(identity) = &peer.identity {
@@ -129,6 +141,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             // None of them ends a connection.
             connection.apply(effects);
         }
+        let requests = format.dialect().on_connect(&connection.speaker());
+        let effects = connection.member.session.greet(requests);
+        connection.apply(effects);
         connection
     }
 
@@ -225,7 +240,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         let size = i64::try_from(frames.size()).unwrap_or(i64::MAX);
         self.member.node.outbox_metrics.bytes.sub(size);
         self.messages += frames.messages();
-        self.published_ms = self.published_ms.or(frames.published_ms());
+        self.published_ms = self
+            .published_ms
+            .or(frames.published_ms().and_then(NonZeroU64::new));
         self.sending.push(frames.into_bytes());
     }
 
@@ -240,7 +257,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             self.messages = 0;
         }
         if let Some(published) = self.published_ms.take() {
-            metrics.latency.observe(seconds_since(published));
+            metrics.latency.observe(seconds_since(published.get()));
         }
     }
 
@@ -269,54 +286,6 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
     fn close(&mut self, code: CloseCode) -> Bytes {
         self.member.ended = ClosedBy::Server(code);
         frame::close(code.number(), code.name())
-    }
-
-    /// Some if that is the end.
-    fn receive(
-        &mut self,
-        incoming: Option<Result<Incoming, crate::transport::ws::WsError>>,
-    ) -> Option<Farewell> {
-        self.member.session.on_sign_of_life();
-        let message = match incoming {
-            None => return Some(None),
-            Some(Err(error)) => return Some(error.close_code().map(|code| self.close(code))),
-            Some(Ok(message)) => message,
-        };
-        if let Incoming::Text(_) | Incoming::Binary(_) = message {
-            self.member.note_traffic();
-        }
-        let effects = match message {
-            Incoming::Text(message) => {
-                let metrics = &self.member.node.connection_metrics;
-                metrics.received_bytes.inc_by(message.len() as u64);
-                match self.member.outbox.format().dialect().decode(&message) {
-                    Ok(request) => self.member.session.on_command(request),
-                    Err(error) => self.member.session.on_rubbish(error),
-                }
-            }
-            Incoming::Binary(message) => {
-                let metrics = &self.member.node.connection_metrics;
-                metrics.received_bytes.inc_by(message.len() as u64);
-                match self.member.outbox.format().dialect().decode_binary(&message) {
-                    Ok(request) => self.member.session.on_command(request),
-                    Err(error) => self.member.session.on_rubbish(error),
-                }
-            }
-            Incoming::Ping(payload) => {
-                self.put(Frames::control(frame::pong(&payload)));
-                Vec::new()
-            }
-            Incoming::Pong(_) => Vec::new(),
-            Incoming::Close(reason) => {
-                let code = reason.map(|(code, _)| code);
-                self.member.ended = ClosedBy::Client(code);
-                return Some(Some(match code {
-                    Some(code) => frame::close(code, ""),
-                    None => frame::close_without_code(),
-                }));
-            }
-        };
-        self.apply(effects)
     }
 
     /// Does what the session wants. Some if that is the end.

@@ -5,16 +5,19 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use tidegate_shared::broker::{BrokerError, From};
+use tidegate_shared::broker::{BrokerError, Draft, From};
 use tidegate_shared::code::ErrorCode;
-use tidegate_shared::job::{JobError, JobRecord, JobState};
+use tidegate_shared::job::{JobError, JobId, JobRecord, JobState};
 use tidegate_shared::publication::{Publication, Snapshot};
 use tidegate_shared::topic::Topic;
 
+use super::calling;
 use crate::dialect::{Failure, Reply, Roll};
 use crate::hub::Standing;
+use crate::identity::LoginError;
 use crate::node::Node;
 use crate::outbox::Outbox;
+use crate::permission::Own;
 use crate::presence::roll;
 use crate::session::{Operation, Outcome, Ticket, Work};
 
@@ -60,46 +63,31 @@ async fn run(operation: Operation, node: Arc<Node>, outbox: Arc<Outbox>) -> (Tic
             since,
             announced,
             lists,
+            only,
         } => {
-            let reply = |standing: Standing| {
-                let subscribed = Reply::Subscribed {
-                    topic: topic.clone(),
-                    position: standing.position,
-                    recovered: standing.recovered,
-                    snapshot: standing.snapshot,
-                    roll: standing.roll,
-                };
-                announced_if(announced, subscribed)
-            };
+            let reply = |standing: Standing| announced_if(announced, subscribed(&topic, standing));
             let roll = lists.then_some(&node.attendance);
-            Outcome::Joined(
-                async {
-                    // First on the list, then subscribed: so the list that the reply has is complete, and
-                    // who hears of the joining may answer.
-                    let seat = node.take_seat(&outbox, &topic).await?;
-                    node.hub
-                        .join(&outbox, &topic, since, ticket.id.as_ref(), roll, reply)
-                        .await?;
-                    if let Some(seat) = seat {
-                        seat.stay();
-                    }
-                    Ok(())
+            let joined = async {
+                check_own(&node, only).await?;
+                // First on the list, then subscribed: so the list that the reply has is complete, and
+                // who hears of the joining may answer.
+                let seat = node.take_seat(&outbox, &topic).await?;
+                let id = ticket.id.as_ref();
+                node.hub.join(&outbox, &topic, since, id, roll, reply).await?;
+                if let Some(seat) = seat {
+                    seat.stay();
                 }
-                .await,
-            )
+                Ok(())
+            };
+            Outcome::Joined(joined.await)
         }
         Work::Part { topic, announced } => {
             node.attendance.gone(&topic, outbox.session()).await;
             Outcome::Replied(announced_if(announced, Reply::Unsubscribed { topic }))
         }
-        Work::Publish { topic, draft } => {
-            let published = node.backend.broker.publish(&topic, draft).await;
-            Outcome::Replied(match published {
-                Ok(published) => Reply::Published {
-                    position: published.position,
-                },
-                Err(error) => Reply::Failed(error.into()),
-            })
+        Work::Publish { topic, draft, quiet } => {
+            let exclude = quiet.then(|| outbox.session());
+            Outcome::Replied(publish(&node, &topic, Draft { exclude, ..draft }).await)
         }
         Work::Presence { topic, limit } => {
             let roll = present(&node, &topic, limit, outbox.limit() / 2).await;
@@ -108,26 +96,44 @@ async fn run(operation: Operation, node: Arc<Node>, outbox: Arc<Outbox>) -> (Tic
                 Err(error) => Reply::Failed(error.into()),
             })
         }
-        Work::History { topic, from, limit } => {
-            Outcome::Replied(history(&node, &topic, from, limit, outbox.limit() / 2).await)
+        Work::History {
+            topic,
+            from,
+            limit,
+            only,
+        } => Outcome::Replied(match check_own(&node, only).await {
+            Ok(()) => history(&node, &topic, from, limit, outbox.limit() / 2).await,
+            Err(failure) => Reply::Failed(failure),
+        }),
+        Work::Cancel { job, only } => Outcome::Replied(match cancel(&node, &job, only).await {
+            Ok(job) => Reply::Cancel { job: Box::new(job) },
+            Err(failure) => Reply::Failed(failure),
+        }),
+        Work::Login { user, password } => {
+            let from = node.address(outbox.session());
+            let identity = node.users.check(&user, &password, from).await;
+            let failed = |error: LoginError| Failure::new(error.code(), error.to_string());
+            Outcome::LoggedIn(identity.map(Arc::new).map_err(failed))
         }
-        Work::Cancel { job } => {
-            let cancelled = node.backend.jobs.cancel(&job).await;
-            Outcome::Replied(
-                match cancelled.map_err(|error| refused(&error)).and_then(wanted) {
-                    Ok(job) => Reply::Cancel { job: Box::new(job) },
-                    Err(failure) => Reply::Failed(failure),
-                },
-            )
-        }
+        Work::Call { call } => Outcome::Replied(calling::call(&node, &outbox, *call).await),
         Work::Submit { draft, follow } => {
+            let job = draft.id.clone();
             let result = node
-                .backend
-                .jobs
                 .submit(*draft)
                 .await
+                .map(Box::new)
                 .map_err(|error| refused(&error));
-            Outcome::Submitted { result, follow }
+            Outcome::Submitted { job, result, follow }
+        }
+        Work::Job { topic, since } => {
+            let reply = |standing: Standing| announced_if(true, subscribed(&topic, standing));
+            let joined = node.hub.join(&outbox, &topic, since, None, None, reply).await;
+            if let Err(failure) = &joined {
+                tracing::debug!(%topic, message = failure.message, "a user's job cannot be followed");
+            }
+            Outcome::Job {
+                joined: joined.is_ok(),
+            }
         }
         Work::Follow {
             topic,
@@ -143,6 +149,41 @@ async fn run(operation: Operation, node: Arc<Node>, outbox: Arc<Outbox>) -> (Tic
         }
     };
     (ticket, outcome)
+}
+
+fn subscribed(topic: &Topic, standing: Standing) -> Reply {
+    Reply::Subscribed {
+        topic: topic.clone(),
+        position: standing.position,
+        recovered: standing.recovered,
+        snapshot: standing.snapshot,
+        roll: standing.roll,
+    }
+}
+
+async fn publish(node: &Node, topic: &Topic, draft: Draft) -> Reply {
+    match node.backend.broker.publish(topic, draft).await {
+        Ok(published) => Reply::Published {
+            position: published.position,
+        },
+        Err(error) => Reply::Failed(error.into()),
+    }
+}
+
+async fn cancel(node: &Node, job: &JobId, only: Option<Box<Own>>) -> Result<JobRecord, Failure> {
+    check_own(node, only).await?;
+    let cancelled = node.backend.jobs.cancel(job).await;
+    cancelled.map_err(|error| refused(&error)).and_then(wanted)
+}
+
+/// Whether a job that is for its user alone is this client's. A job that does not exist is nobody's.
+pub(crate) async fn check_own(node: &Node, only: Option<Box<Own>>) -> Result<(), Failure> {
+    let Some(own) = only else { return Ok(()) };
+    match node.backend.jobs.get(&own.job).await {
+        Ok(record) if record.user.as_ref() == Some(&own.user) => Ok(()),
+        Ok(_) | Err(JobError::NotFound(_)) => Err(own.denied),
+        Err(error) => Err(refused(&error)),
+    }
 }
 
 /// What the server does by itself is told, not answered.

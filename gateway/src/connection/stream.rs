@@ -6,6 +6,7 @@
 
 use std::collections::VecDeque;
 use std::future::poll_fn;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -25,9 +26,9 @@ use super::metrics::{ClosedBy, OK, seconds_since};
 use super::operation::Operations;
 use super::{CHUNK, FAREWELL, VERSION};
 use crate::dialect::events::{Cursor, Events, Merger};
-use crate::dialect::{Command, Dialect, Goodbye, Language, Push, Reply, Request, Welcome};
+use crate::dialect::{Command, Dialect, Format, Goodbye, Push, Reply, Request, Welcome};
 use crate::identity::Identity;
-use crate::node::Node;
+use crate::node::{Node, now_ms};
 use crate::outbox::{Ending, Frames, FramesBuilder, Outbox, Taken};
 use crate::session::{Effect, Session};
 use crate::transport::accept::Line;
@@ -46,6 +47,10 @@ pub(crate) struct Wanted {
     pub(crate) cursor: Cursor,
     /// `None`: anonymous.
     pub(crate) identity: Option<Arc<Identity>>,
+    /// The client's address, where it is known.
+    pub(crate) from: Option<IpAddr>,
+    /// Nobody is to be asked whether the client may follow them.
+    pub(crate) trusted: bool,
 }
 
 /// Where the stream goes.
@@ -93,13 +98,16 @@ struct Chunk {
 impl Stream {
     fn begin(node: &Arc<Node>, wanted: Wanted) -> Self {
         let limit = node.config.limits.outbox;
-        let outbox = Arc::new(Outbox::new(SessionId::new(), Language::Events.into(), limit));
-        let session = Session::of_listener(node.config.clone(), Instant::now(), rand::random());
+        let outbox = Arc::new(Outbox::new(SessionId::new(), Format::EVENTS, limit));
+        let mut session = Session::of_listener(node.config.clone(), Instant::now(), rand::random());
+        if wanted.trusted {
+            session.trust();
+        }
         let every = node.config.sse.heartbeat;
         let mut heartbeat = tokio::time::interval_at(Instant::now() + every, every);
         heartbeat.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut stream = Self {
-            member: Membership::begin(node.clone(), outbox, session),
+            member: Membership::begin(node.clone(), outbox, session, wanted.from),
             operations: Operations::default(),
             catch_up: CatchUp::default(),
             merger: (wanted.topics.len() > 1).then(|| Merger::new(wanted.cursor)),
@@ -116,6 +124,7 @@ impl Stream {
             user: wanted.identity.as_ref().map(|identity| &identity.user),
             ping: every,
             version: VERSION,
+            time_ms: now_ms(),
         });
         stream.say(|out| Events.encode_push(&welcome, out));
         if let Some(identity) = wanted.identity {
@@ -190,14 +199,14 @@ impl Stream {
 
     fn join_next(&mut self) {
         if let Some((topic, since)) = self.wanted.pop_front() {
-            let effects = self.member.session.on_command(Request {
-                id: None,
-                command: Command::Subscribe {
+            let effects = self.member.session.on_command(Request::new(
+                None,
+                Command::Subscribe {
                     topic,
                     since,
                     presence: false,
                 },
-            });
+            ));
             self.apply(effects);
         }
     }
@@ -295,7 +304,7 @@ impl Stream {
         let metrics = &self.member.node.connection_metrics;
         metrics.sent_bytes.inc_by(chunk.bytes.len() as u64);
         if chunk.messages > 0 {
-            metrics.sent(Language::Events.into()).inc_by(chunk.messages);
+            metrics.sent(Format::EVENTS).inc_by(chunk.messages);
         }
         if let Some(published) = chunk.published_ms {
             metrics.latency.observe(seconds_since(published));
@@ -326,7 +335,7 @@ impl Stream {
 
     /// Puts one message into the outbox, after what is there.
     fn say(&self, write: impl FnOnce(&mut Vec<u8>)) {
-        let mut builder = FramesBuilder::new(Language::Events.into());
+        let mut builder = FramesBuilder::new(Format::EVENTS);
         builder.add(write);
         if let Some(frames) = builder.finish() {
             put(&self.member.node, &self.member.outbox, frames);

@@ -5,23 +5,22 @@
 //! lost cost a node's answer, nothing else.
 
 mod desk;
-mod message;
 
 pub(crate) use desk::Desk;
-pub(crate) use message::{Place, What, Who};
+pub(crate) use tidegate_shared::control::{Place, What, Who};
 
 use std::time::Duration;
 
 use bytes::Bytes;
 use tidegate_shared::broker::BrokerError;
 use tidegate_shared::code::CloseCode;
+use tidegate_shared::control::{Message, News, Say};
+use tidegate_shared::publication::{Body, Publication};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-use crate::dialect::Language;
-use crate::node::Node;
+use crate::node::{Node, now_ms};
 use crate::outbox::{Ending, Order};
-use message::{Message, Say};
 
 /// For all nodes to answer.
 const PATIENCE: Duration = Duration::from_secs(1);
@@ -49,7 +48,7 @@ impl Node {
     pub(crate) async fn ask(&self, who: Who, what: What) -> Result<Reached, BrokerError> {
         let mut question = self.desk.open();
         let message = Message {
-            from: self.id.clone(),
+            from: Some(self.id.clone()),
             number: question.number(),
             say: Say::Do { who, what },
         };
@@ -73,6 +72,17 @@ impl Node {
         Ok(reached)
     }
 
+    /// Tells all nodes of users' jobs.
+    pub(crate) async fn tell_of(&self, news: Vec<News>) -> Result<(), BrokerError> {
+        let message = Message {
+            from: None,
+            number: 0,
+            say: Say::Jobs { news },
+        };
+        self.backend.nodes.tell(message.encode()).await?;
+        Ok(())
+    }
+
     /// Does what this node has connections for. Gives how many.
     fn carry_out(&self, who: &Who, what: &What) -> usize {
         let found = self.find(who);
@@ -81,13 +91,26 @@ impl Node {
                 code: CloseCode::DisconnectedByApi,
                 goodbye: None,
             }),
-            // An event stream follows what its address says, then and when it comes back.
-            What::Subscribe { .. } if outbox.format() == Language::Events.into() => false,
+            What::Subscribe { .. } if !outbox.format().dialect().takes_orders() => false,
             What::Subscribe { topic, since } => outbox.order(Order::Subscribe {
                 topic: topic.clone(),
                 since: since.as_ref().map(Into::into),
             }),
             What::Unsubscribe { topic } => outbox.order(Order::Unsubscribe { topic: topic.clone() }),
+            What::Send { topic, event, data } => {
+                let publication = Publication {
+                    topic: topic.clone(),
+                    place: None,
+                    time_ms: now_ms(),
+                    body: Body::Message {
+                        data: data.clone(),
+                        event: event.clone(),
+                    },
+                    exclude: None,
+                };
+                self.hub.send(outbox, &publication);
+                true
+            }
         });
         reached.count()
     }
@@ -100,14 +123,16 @@ impl Node {
                     self.desk.answered(number, connections);
                 }
             }
+            Say::Jobs { news } => news.iter().for_each(|one| self.hear_of(one)),
             Say::Do { who, what } => {
                 let connections = self.carry_out(&who, &what);
+                let Some(from) = from else { return };
                 if from == self.id {
                     self.desk.answered(number, connections);
                     return;
                 }
                 let answer = Message {
-                    from: self.id.clone(),
+                    from: Some(self.id.clone()),
                     number,
                     say: Say::Did {
                         to: from,

@@ -5,19 +5,68 @@ use std::time::Duration;
 
 use thiserror::Error;
 use tidegate_shared::code::ErrorCode;
-use tidegate_shared::job::{JobId, Priority};
+use tidegate_shared::config::Secret;
+use tidegate_shared::job::{Concurrency, JobId, Priority};
 use tidegate_shared::json::RawJson;
-use tidegate_shared::name::{IdempotencyKey, JobType, QueueName, StateKey};
+use tidegate_shared::name::{EventName, IdempotencyKey, JobType, MethodName, QueueName, StateKey};
 use tidegate_shared::position::Since;
 use tidegate_shared::topic::Topic;
 
 use super::Failure;
 
 /// A command and the id under which its client wants the answer.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone, PartialEq)]
 pub struct Request {
     pub id: Option<RequestId>,
     pub command: Command,
+    pub manner: Manner,
+}
+
+/// Without the manner where it is the usual one.
+impl fmt::Debug for Request {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut shown = f.debug_struct("Request");
+        shown.field("id", &self.id).field("command", &self.command);
+        if self.manner != Manner::default() {
+            shown.field("manner", &self.manner);
+        }
+        shown.finish()
+    }
+}
+
+/// How a command is carried out.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Manner {
+    /// The connection that it comes from does not hear what comes of it.
+    pub quiet: bool,
+    /// It is not what a client may do that counts: the dialect asks for it, in the client's name.
+    pub granted: bool,
+}
+
+impl Request {
+    /// As the client says it.
+    pub fn new(id: Option<RequestId>, command: Command) -> Self {
+        Self {
+            id,
+            command,
+            manner: Manner::default(),
+        }
+    }
+
+    /// As the dialect says it, which has made sure that the client may.
+    pub fn granted(id: Option<RequestId>, command: Command) -> Self {
+        let manner = Manner {
+            granted: true,
+            ..Manner::default()
+        };
+        Self { id, command, manner }
+    }
+
+    #[must_use]
+    pub fn quiet(mut self) -> Self {
+        self.manner.quiet = true;
+        self
+    }
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -34,6 +83,8 @@ pub enum Command {
     Publish {
         topic: Topic,
         data: RawJson,
+        /// What the message is, to those who want to know.
+        event: Option<EventName>,
         key: Option<IdempotencyKey>,
     },
     /// Gives a key of a state topic a value.
@@ -62,9 +113,16 @@ pub enum Command {
         limit: Option<u64>,
     },
     Submit(Box<JobRequest>),
+    /// Asks a worker something.
+    Call(Box<CallRequest>),
     /// Says who the client is, or that it still is.
     Auth {
         token: Box<str>,
+    },
+    /// Says who the client is by a password.
+    Login {
+        user: Box<str>,
+        password: Secret,
     },
     /// Wants a job to end.
     Cancel {
@@ -85,11 +143,22 @@ impl Command {
             Self::Presence { .. } => "presence",
             Self::History { .. } => "history",
             Self::Submit(_) => "submit",
+            Self::Call(_) => "call",
             Self::Auth { .. } => "auth",
+            Self::Login { .. } => "login",
             Self::Cancel { .. } => "cancel",
             Self::Ping => "ping",
         }
     }
+}
+
+/// A call as a client makes it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct CallRequest {
+    pub method: MethodName,
+    pub data: RawJson,
+    /// Absent: the usual time.
+    pub timeout: Option<Duration>,
 }
 
 /// A job as a client describes it.
@@ -106,6 +175,7 @@ pub struct JobRequest {
     pub timeout: Option<Duration>,
     /// Absent: as its queue says.
     pub max_attempts: Option<u32>,
+    pub concurrency: Option<Concurrency>,
     /// The client wants the job's updates.
     pub follow: bool,
 }

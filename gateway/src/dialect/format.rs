@@ -1,22 +1,17 @@
 //! What a connection is written in: a dialect in an encoding, perhaps compressed. A publication is
-//! encoded, and compressed, once for each format that any of its receivers has, so formats are few and
-//! counted.
+//! encoded, and compressed, once for each format that any of its receivers has.
 
-use super::{Dialect, events, native};
+use tidegate_shared::config::DialectName;
+
+use super::Dialect;
+use super::table::{EVENTS, NATIVE, SOCKET_IO, TABLE};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Format {
-    language: Language,
+    /// Its place in the table of dialects.
+    dialect: u8,
+    encoding: Encoding,
     compression: Compression,
-}
-
-/// A dialect in an encoding.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Language {
-    NativeJson,
-    NativeMessagePack,
-    /// Blocks of an event stream.
-    Events,
 }
 
 /// What large messages go through before they are sent.
@@ -39,27 +34,42 @@ pub enum Encoding {
     Plain,
 }
 
-impl Language {
-    const COUNT: usize = 3;
-}
-
-impl Compression {
-    const COUNT: usize = 3;
-}
-
 impl Format {
-    pub const COUNT: usize = Language::COUNT * Compression::COUNT;
+    /// The native dialect in text messages.
+    pub const NATIVE: Self = Self::at(NATIVE, Encoding::Text);
+    /// Blocks of an event stream.
+    pub const EVENTS: Self = Self::at(EVENTS, Encoding::Plain);
 
-    pub fn new(language: Language, compression: Compression) -> Self {
+    /// Records of which Socket.IO connections make packets.
+    pub const SOCKET_IO: Self = Self::at(SOCKET_IO, Encoding::Plain);
+
+    const fn at(dialect: u8, encoding: Encoding) -> Self {
         Self {
-            language,
-            compression,
+            dialect,
+            encoding,
+            compression: Compression::None,
         }
     }
 
-    /// Smaller than [`Format::COUNT`].
-    pub fn index(self) -> usize {
-        self.language as usize * Compression::COUNT + self.compression as usize
+    /// The dialect of this name in its own encoding. `None` where there is no such dialect.
+    pub fn named(name: DialectName) -> Option<Self> {
+        let place = TABLE.iter().position(|one| one.name() == name.as_str())?;
+        let encoding = TABLE.get(place)?.encoding();
+        u8::try_from(place).ok().map(|place| Self::at(place, encoding))
+    }
+
+    #[must_use]
+    pub fn encoded(self, encoding: Encoding) -> Self {
+        Self { encoding, ..self }
+    }
+
+    /// If the dialect allows it.
+    #[must_use]
+    pub fn compressed(self, compression: Compression) -> Self {
+        if !self.dialect().may_compress() {
+            return self;
+        }
+        Self { compression, ..self }
     }
 
     pub fn compression(self) -> Compression {
@@ -67,44 +77,11 @@ impl Format {
     }
 
     pub fn dialect(self) -> &'static dyn Dialect {
-        match self.language {
-            Language::NativeJson | Language::NativeMessagePack => &native::Native,
-            Language::Events => &events::Events,
-        }
+        // Formats are made here only, of places that there are.
+        TABLE.get(usize::from(self.dialect)).copied().unwrap_or(TABLE[0])
     }
 
     pub fn encoding(self) -> Encoding {
-        match self.language {
-            Language::NativeJson => Encoding::Text,
-            Language::NativeMessagePack => Encoding::MessagePack,
-            Language::Events => Encoding::Plain,
-        }
-    }
-}
-
-impl From<Language> for Format {
-    fn from(language: Language) -> Self {
-        Self::new(language, Compression::None)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn every_format_has_an_index_of_its_own_below_the_count() {
-        let mut seen = [false; Format::COUNT];
-        for language in [
-            Language::NativeJson,
-            Language::NativeMessagePack,
-            Language::Events,
-        ] {
-            for compression in [Compression::None, Compression::Deflate, Compression::DeflateNear] {
-                let index = Format::new(language, compression).index();
-                assert!(!std::mem::replace(&mut seen[index], true), "{index} twice");
-            }
-        }
-        assert_eq!(seen, [true; Format::COUNT]);
+        self.encoding
     }
 }

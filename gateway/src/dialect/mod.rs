@@ -5,41 +5,93 @@
 //! input makes a decoder panic.
 
 mod command;
+mod decoded;
 pub mod events;
+pub mod feed;
+mod fields;
 mod format;
+mod iso;
+mod json;
 pub(crate) mod message_pack;
 pub mod native;
 mod nearest;
 mod push;
 mod reply;
+pub mod socketio;
+mod speaker;
+pub mod sync;
+mod table;
+pub mod tasks;
 
-pub use command::{Command, DecodeError, JobRequest, Request, RequestId};
-pub use format::{Compression, Encoding, Format, Language};
+pub use command::{CallRequest, Command, DecodeError, JobRequest, Manner, Request, RequestId};
+pub use decoded::Decoded;
+pub use format::{Compression, Encoding, Format};
 pub use push::{Goodbye, Push, Welcome};
 pub use reply::{Failure, Reply, Roll};
+pub use speaker::{Entrance, Speaker};
+pub use table::TABLE;
 
 use bytes::Bytes;
 use tidegate_shared::publication::Publication;
 
-/// One wire format. Has no state: what a connection has been through is its session's.
+/// One wire format. Has no state: what a connection has been through is its session's, and what it came
+/// with is handed to it as a [`Speaker`].
+///
+/// Whatever is written as a message may be nothing: then nothing is sent. So a dialect leaves out what
+/// its clients would not understand.
 pub trait Dialect: Send + Sync + 'static {
     /// Its name in the configuration and in metrics.
     fn name(&self) -> &'static str;
 
+    /// The application whose clients speak it, where an endpoint names none.
+    fn app(&self) -> &'static str {
+        ""
+    }
+
+    /// What its messages are carried in, where no subprotocol says otherwise.
+    fn encoding(&self) -> Encoding {
+        Encoding::Text
+    }
+
+    /// The subprotocols that a client may ask for, and what messages are carried in then.
+    fn protocols(&self) -> &'static [(&'static str, Encoding)] {
+        &[]
+    }
+
+    /// Whether messages may be compressed for clients that offer it.
+    fn may_compress(&self) -> bool {
+        true
+    }
+
+    /// The HTTP status of a handshake that is refused for its token or for want of one, or for its origin.
+    fn refusal(&self) -> Refusal {
+        Refusal::Usual
+    }
+
+    /// Whether its connections can be subscribed to topics by others than their clients.
+    fn takes_orders(&self) -> bool {
+        true
+    }
+
+    /// What is done for a client before anything of it is read, one after the other.
+    fn on_connect(&self, speaker: &Speaker<'_>) -> Vec<Request> {
+        let _ = speaker;
+        Vec::new()
+    }
+
     /// Reads one message. What it returns may share the message's bytes.
-    fn decode(&self, message: &Bytes) -> Result<Request, DecodeError>;
+    fn decode(&self, message: &Bytes, speaker: &Speaker<'_>) -> Result<Decoded, DecodeError>;
 
     /// Reads a binary message.
-    fn decode_binary(&self, message: &Bytes) -> Result<Request, DecodeError> {
-        let _ = message;
+    fn decode_binary(&self, message: &Bytes, speaker: &Speaker<'_>) -> Result<Decoded, DecodeError> {
+        let _ = (message, speaker);
         Err(DecodeError::rubbish(
             None,
             "binary messages are not understood here: send text messages",
         ))
     }
 
-    /// Appends the one answer to a command, under the id the command came with. A dialect that has
-    /// nothing to say appends nothing.
+    /// Appends the one answer to a command, under the id the command came with.
     fn encode_reply(&self, id: Option<&RequestId>, reply: &Reply, out: &mut Vec<u8>);
 
     /// Appends what the server says by itself.
@@ -53,4 +105,13 @@ pub trait Dialect: Send + Sync + 'static {
     fn encode_coalesced(&self, publication: &Publication, _skipped: u64, out: &mut Vec<u8>) {
         self.encode_publication(publication, out);
     }
+}
+
+/// What a client that may not come in is answered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Refusal {
+    /// 401 for its token, 403 for its origin.
+    Usual,
+    /// 403 for both.
+    Forbidden,
 }

@@ -44,6 +44,8 @@ pub struct Welcome<'a> {
     pub user: Option<&'a UserId>,
     pub ping: Duration,
     pub version: &'a str,
+    /// Milliseconds since 1970, by the node's clock.
+    pub time_ms: u64,
 }
 
 /// The last push before the node closes a connection of its own accord.

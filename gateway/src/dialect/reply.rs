@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use tidegate_shared::code::ErrorCode;
 use tidegate_shared::job::JobRecord;
+use tidegate_shared::json::RawJson;
 use tidegate_shared::name::UserId;
 use tidegate_shared::position::Position;
 use tidegate_shared::presence::Member;
@@ -47,12 +48,16 @@ pub enum Reply {
     },
     Authenticated {
         user: UserId,
-        /// Since the Unix epoch.
-        expires_at: Duration,
+        /// Since the Unix epoch. Absent: for as long as the connection lasts.
+        expires_at: Option<Duration>,
     },
     /// The job has been cancelled, or, as its record says, its worker has been asked to end it.
     Cancel {
         job: Box<JobRecord>,
+    },
+    /// What a worker answered.
+    Result {
+        data: RawJson,
     },
     Pong,
     /// What the server did by itself, told as the answer to a command would be.

@@ -14,6 +14,7 @@ use tidegate_shared::topic::Topic;
 
 use super::Hub;
 use super::delivery::{Delivery, append_all, is_for};
+use super::ending::{ends, is_over};
 use super::feed::Admission;
 use super::join::Interest;
 use super::repair::vanished;
@@ -126,7 +127,11 @@ impl Hub {
             let (admission, begun) =
                 entry.admit(outbox, stretch.to, doubts, &mut delivery, |rest, delivery| {
                     let frames = stretch.encode(outbox, topic, rest);
-                    put = Some(delivery.put_page(outbox, frames, topic, None));
+                    let fits = delivery.put_page(outbox, frames, topic, None);
+                    put = Some(fits);
+                    if fits && stretch.ends_with(topic, rest) {
+                        delivery.ended(outbox, topic);
+                    }
                 });
             repair = begun;
             match admission {
@@ -143,7 +148,11 @@ impl Hub {
         }
         if put.is_none() {
             let frames = stretch.encode(outbox, topic, &[]);
-            put = Some(delivery.put_page(outbox, frames, topic, Some(stretch.to)));
+            let fits = delivery.put_page(outbox, frames, topic, Some(stretch.to));
+            put = Some(fits);
+            if fits && stretch.is_all && stretch.ends_with(topic, &[]) {
+                delivery.ended(outbox, topic);
+            }
         }
         drop(shard);
         drop(delivery);
@@ -164,6 +173,7 @@ impl Hub {
         if delivery.put_page(outbox, builder.finish(), topic, None) {
             // Still subscribed, to nothing.
             shard.entry(topic).live.insert(outbox.clone());
+            delivery.ended(outbox, topic);
         }
         drop(shard);
     }
@@ -185,6 +195,15 @@ impl Hub {
 }
 
 impl Stretch {
+    /// Whether the topic's job is over for who gets this, and then `rest`.
+    fn ends_with(&self, topic: &Topic, rest: &[Arc<Publication>]) -> bool {
+        match (rest, &*self.publications, &self.notice) {
+            ([], [], Some(Notice::Reset { snapshot, .. })) => is_over(topic, snapshot.as_ref()),
+            ([], read, _) => ends(read),
+            (rest, ..) => ends(rest),
+        }
+    }
+
     fn encode(&self, outbox: &Outbox, topic: &Topic, rest: &[Arc<Publication>]) -> Option<Frames> {
         let format = outbox.format();
         let mut builder = FramesBuilder::new(format);

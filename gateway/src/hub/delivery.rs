@@ -11,7 +11,9 @@ use tidegate_shared::namespace::SlowPolicy;
 use tidegate_shared::position::Position;
 use tidegate_shared::publication::Publication;
 use tidegate_shared::topic::Topic;
+use tokio::time::Instant;
 
+use super::ending::ends;
 use super::mentions::mentioned;
 use super::subscribers::Subscribers;
 use crate::dialect::{Format, Push};
@@ -47,10 +49,12 @@ impl<'a> Delivery<'a> {
             behind: Vec::new(),
         };
         let Some(newest) = run.last() else { return handed };
+        let is_end = ends(run);
         let excludes = run
             .iter()
             .any(|one| one.exclude.is_some() || mentioned(one).is_some());
-        let mut encoded: [Option<Option<Frames>>; Format::COUNT] = [const { None }; Format::COUNT];
+        // Receivers have one or two formats, whatever formats there are.
+        let mut encoded: Vec<(Format, Option<Frames>)> = Vec::new();
         for outbox in to.iter() {
             let ahead = if to.has_ahead() { to.ahead(outbox) } else { None };
             let is_excluded = excludes && !run.iter().all(|one| is_for(one, outbox.session()));
@@ -68,10 +72,12 @@ impl<'a> Delivery<'a> {
                     .cloned()
                     .collect();
                 encode(format, &some, slow)
+            } else if let Some((_, frames)) = encoded.iter().find(|(one, _)| *one == format) {
+                frames.clone()
             } else {
-                encoded[format.index()]
-                    .get_or_insert_with(|| encode(format, run, slow))
-                    .clone()
+                let frames = encode(format, run, slow);
+                encoded.push((format, frames.clone()));
+                frames
             };
             let Some(frames) = frames else { continue };
             if slow == SlowPolicy::CatchUp
@@ -79,9 +85,13 @@ impl<'a> Delivery<'a> {
             {
                 if !self.put_or_leave_behind(outbox, frames, &newest.topic, from) {
                     handed.behind.push(outbox.clone());
+                    continue;
                 }
             } else {
                 self.put(outbox, frames);
+            }
+            if is_end {
+                self.ended(outbox, &newest.topic);
             }
         }
         if let Some(place) = &newest.place {
@@ -106,9 +116,26 @@ impl<'a> Delivery<'a> {
         self.put(to, frames);
     }
 
+    /// Hands one publication to one client, whether or not it follows the topic.
+    pub(super) fn publication(&mut self, to: &Arc<Outbox>, publication: &Publication) {
+        let mut builder = FramesBuilder::new(to.format());
+        builder.add_published(publication.time_ms, |out| {
+            to.format().dialect().encode_publication(publication, out);
+        });
+        if let Some(frames) = builder.finish() {
+            self.put(to, frames);
+        }
+    }
+
     pub(super) fn put(&mut self, to: &Arc<Outbox>, frames: Frames) {
         let put = to.put(frames);
         self.note(to, put);
+    }
+
+    /// What was put last is all that there will be of this job.
+    pub(super) fn ended(&mut self, to: &Arc<Outbox>, topic: &Topic) {
+        to.ended(topic, Instant::now());
+        self.touched.push(to.clone());
     }
 
     /// `false` if it does not keep up: then it has to read the topic's log from `from` on.

@@ -11,6 +11,7 @@ use super::attach::Attachment;
 use super::delivery::Delivery;
 use super::feed::{Admission, Arrival, Feed};
 use super::mentions::Mentions;
+use super::reached::Expectants;
 use super::subscribers::Subscribers;
 use crate::outbox::Outbox;
 
@@ -28,6 +29,8 @@ pub(super) struct Entry {
     joining: u32,
     /// Those who wait for the end of a repair.
     waiting: Vec<oneshot::Sender<bool>>,
+    /// Those who wait for what is about to arrive.
+    expectants: Expectants,
     /// Counts how often it has become idle, so that an old reason to detach it is told from a new one.
     idle: u32,
 }
@@ -46,6 +49,7 @@ impl Entry {
             live: Subscribers::default(),
             joining: 0,
             waiting: Vec::new(),
+            expectants: Expectants::default(),
             idle: 0,
         }
     }
@@ -99,7 +103,13 @@ impl Entry {
         receiver
     }
 
+    /// What to wait on for something to arrive.
+    pub(super) fn expect_more(&mut self) -> oneshot::Receiver<()> {
+        self.expectants.add()
+    }
+
     pub(super) fn end_wait(&mut self, could_read: bool) {
+        self.expectants.tell();
         for one in std::mem::take(&mut self.waiting) {
             // Who stopped waiting does not care.
             let _ = one.send(could_read);
@@ -183,6 +193,7 @@ impl Entry {
         for outbox in &handed.behind {
             self.leave(outbox);
         }
+        self.expectants.tell();
         repair
     }
 }

@@ -230,6 +230,9 @@ impl Hub {
                 if let Some(frames) = builder.finish() {
                     delivery.put(outbox, frames);
                 }
+                if reading.ends_with(topic, rest) {
+                    delivery.ended(outbox, topic);
+                }
             },
         );
         let (repair, wait) = match admission {

@@ -6,6 +6,7 @@
 mod attach;
 mod catch_up;
 mod delivery;
+mod ending;
 mod entry;
 mod events;
 mod feed;
@@ -13,6 +14,7 @@ mod join;
 mod list;
 mod mentions;
 mod metrics;
+mod reached;
 mod reading;
 mod repair;
 mod shard;
@@ -31,11 +33,13 @@ use parking_lot::Mutex;
 use prometheus::Registry;
 use tidegate_shared::broker::{Broker, BrokerEvents};
 use tidegate_shared::config::Config;
+use tidegate_shared::publication::Publication;
 use tidegate_shared::topic::Topic;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-use crate::outbox;
+use crate::outbox::{self, Outbox};
+use delivery::Delivery;
 
 pub(crate) use reading::Standing;
 
@@ -91,6 +95,11 @@ impl Hub {
         let hub = &self.metrics().hub;
         let count = |gauge: &prometheus::IntGauge| u64::try_from(gauge.get()).unwrap_or_default();
         (count(&hub.subscriptions), count(&hub.topics))
+    }
+
+    /// Tells one client something that is on no log.
+    pub(crate) fn send(&self, to: &Arc<Outbox>, publication: &Publication) {
+        Delivery::new(&self.metrics().outbox).publication(to, publication);
     }
 
     /// The attached topics whose namespaces have presence.

@@ -8,6 +8,7 @@ use tidegate_shared::publication::{Publication, Snapshot};
 use tidegate_shared::topic::Topic;
 
 use super::Hub;
+use super::ending::{ends, is_over};
 use crate::dialect::{Failure, Roll};
 
 /// Where a subscriber stands when it begins.
@@ -30,6 +31,17 @@ pub(super) struct Reading {
     pub(super) top: Position,
     /// [`Feed::doubts`](super::feed::Feed::doubts) from before the first read.
     pub(super) doubts: u32,
+}
+
+impl Reading {
+    /// Whether the topic's job is over for who gets this, and then `rest`.
+    pub(super) fn ends_with(&self, topic: &Topic, rest: &[Arc<Publication>]) -> bool {
+        match (rest, &*self.publications) {
+            ([], []) => is_over(topic, self.standing.snapshot.as_ref()),
+            ([], read) => ends(read),
+            (rest, _) => ends(rest),
+        }
+    }
 }
 
 impl Hub {

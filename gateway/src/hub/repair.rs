@@ -15,6 +15,7 @@ use tidegate_shared::topic::Topic;
 
 use super::Hub;
 use super::delivery::Delivery;
+use super::ending::is_over;
 use super::entry::Entry;
 use super::feed::Progress;
 use super::metrics::GapMetrics;
@@ -265,9 +266,13 @@ fn reset(
         snapshot,
         reason: reason.name(),
     };
+    let is_over = is_over(topic, snapshot);
     for outbox in entry.live.iter() {
         if entry.live.ahead(outbox) != Some(position) {
             delivery.push(outbox, &push, entry.slow);
+        }
+        if is_over {
+            delivery.ended(outbox, topic);
         }
     }
     entry.live.level();
@@ -279,6 +284,7 @@ fn conclude(entry: &mut Entry, topic: &Topic, delivery: &mut Delivery<'_>) {
     vanished(topic, |push| {
         for outbox in entry.live.iter() {
             delivery.push(outbox, push, entry.slow);
+            delivery.ended(outbox, topic);
         }
     });
     entry.feed.conclude(entry.is_joining(), &mut Vec::new());

@@ -23,6 +23,10 @@ impl Subscribers {
         self.set.iter()
     }
 
+    pub(super) fn contains(&self, outbox: &Arc<Outbox>) -> bool {
+        self.set.contains(outbox)
+    }
+
     /// `false` if it was there.
     pub(super) fn insert(&mut self, outbox: Arc<Outbox>) -> bool {
         self.set.insert(outbox)

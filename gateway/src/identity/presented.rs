@@ -1,48 +1,104 @@
-//! Where a request carries a token.
+//! Where a request carries what tells who sends it.
 
-use std::borrow::Cow;
+use std::net::IpAddr;
 
 use axum::http::{HeaderMap, Uri, header};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use percent_encoding::percent_decode_str;
+use tidegate_shared::config::Secret;
 
 /// The name of the query's parameter.
 const PARAMETER: &str = "token";
 const COOKIE: &str = "tidegate_token";
 
-/// The token of a request, looked for in its query, its `Authorization` and its cookies, in this order.
-/// An `Authorization` of another scheme is somebody else's, as that of a proxy that asks for a password.
-pub(crate) fn presented<'r>(headers: &'r HeaderMap, uri: &'r Uri) -> Option<Cow<'r, str>> {
-    of_query(uri)
-        .or_else(|| bearer(headers).map(Cow::Borrowed))
-        .or_else(|| cookie(headers).map(Cow::Borrowed))
-        .filter(|token| !token.is_empty())
+/// What a request shows of who sends it.
+#[derive(Debug)]
+pub(crate) struct Presented {
+    pub(crate) credentials: Option<Credentials>,
+    /// The address it comes from.
+    pub(crate) from: Option<IpAddr>,
 }
 
-fn of_query(uri: &Uri) -> Option<Cow<'_, str>> {
+/// What counts beside tokens that the client sends on purpose.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Accepted {
+    /// There are users with passwords.
+    pub(crate) passwords: bool,
+    /// The page that asks may use its user's cookies.
+    pub(crate) cookies: bool,
+}
+
+#[derive(Debug, PartialEq)]
+pub(crate) enum Credentials {
+    Token(Secret),
+    Password { user: Box<str>, password: Secret },
+}
+
+impl Presented {
+    /// Looks into the query, `Authorization` and the cookies, in this order. An `Authorization` of another
+    /// scheme is somebody else's, as that of a proxy that asks for a password.
+    pub(crate) fn of(headers: &HeaderMap, uri: &Uri, from: Option<IpAddr>, accepted: Accepted) -> Self {
+        let credentials = of_query(uri)
+            .or_else(|| of_authorization(headers, accepted.passwords))
+            .or_else(|| accepted.cookies.then(|| cookie(headers)).flatten());
+        Self { credentials, from }
+    }
+}
+
+fn token(text: &str) -> Option<Credentials> {
+    (!text.is_empty()).then(|| Credentials::Token(Secret::new(text)))
+}
+
+fn of_query(uri: &Uri) -> Option<Credentials> {
     let mut pairs = uri.query()?.split('&').filter_map(|pair| pair.split_once('='));
     let (_, value) = pairs.find(|(name, value)| *name == PARAMETER && !value.is_empty())?;
-    Some(percent_decode_str(value).decode_utf8_lossy())
+    token(&percent_decode_str(value).decode_utf8_lossy())
 }
 
-fn bearer(headers: &HeaderMap) -> Option<&str> {
+fn of_authorization(headers: &HeaderMap, passwords: bool) -> Option<Credentials> {
     let value = headers.get(header::AUTHORIZATION)?.to_str().ok()?.trim();
-    let (scheme, token) = value.split_once(' ')?;
-    scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
+    let (scheme, rest) = value.split_once(' ')?;
+    if scheme.eq_ignore_ascii_case("bearer") {
+        return token(rest.trim());
+    }
+    if passwords && scheme.eq_ignore_ascii_case("basic") {
+        return Some(basic(rest.trim()));
+    }
+    None
 }
 
-fn cookie(headers: &HeaderMap) -> Option<&str> {
+/// RFC 7617. What cannot be read is a password that is wrong.
+fn basic(text: &str) -> Credentials {
+    let decoded = STANDARD.decode(text).ok().map(String::from_utf8);
+    let (user, password) = match &decoded {
+        Some(Ok(text)) => text.split_once(':').unwrap_or_default(),
+        _ => Default::default(),
+    };
+    Credentials::Password {
+        user: user.into(),
+        password: Secret::new(password),
+    }
+}
+
+fn cookie(headers: &HeaderMap) -> Option<Credentials> {
     let cookies = headers.get_all(header::COOKIE).into_iter();
-    cookies
+    let (_, value) = cookies
         .filter_map(|value| value.to_str().ok())
         .flat_map(|value| value.split(';'))
         .filter_map(|pair| pair.trim().split_once('='))
-        .find(|(name, _)| *name == COOKIE)
-        .map(|(_, value)| value.trim_matches('"'))
+        .find(|(name, _)| *name == COOKIE)?;
+    token(value.trim_matches('"'))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    const ACCEPTED: Accepted = Accepted {
+        passwords: false,
+        cookies: true,
+    };
 
     fn found(query: &str, headers: &[(header::HeaderName, &'static str)]) -> Option<String> {
         let uri: Uri = format!("/ws{query}").parse().expect("a URI");
@@ -50,7 +106,10 @@ mod tests {
             .iter()
             .map(|(name, value)| (name.clone(), value.parse().expect("a header")))
             .collect();
-        presented(&headers, &uri).map(Cow::into_owned)
+        match Presented::of(&headers, &uri, None, ACCEPTED).credentials? {
+            Credentials::Token(token) => Some(token.as_str().to_owned()),
+            password @ Credentials::Password { .. } => panic!("{password:?}"),
+        }
     }
 
     #[test]
@@ -75,5 +134,30 @@ mod tests {
             None
         );
         assert_eq!(found("", &[(header::COOKIE, "tidegate_token=; token=x")]), None);
+    }
+
+    #[test]
+    fn a_name_and_a_password_count_where_there_are_users() {
+        let of = |value: &'static str| {
+            let headers = HeaderMap::from_iter([(header::AUTHORIZATION, value.parse().expect("a header"))]);
+            let accepted = Accepted {
+                passwords: true,
+                cookies: false,
+            };
+            Presented::of(&headers, &Uri::from_static("/"), None, accepted).credentials
+        };
+        let password = |user: &str, password| {
+            Some(Credentials::Password {
+                user: user.into(),
+                password: Secret::new(password),
+            })
+        };
+        assert_eq!(of("Basic YW5uOmE6Yg=="), password("ann", "a:b"));
+        assert_eq!(of("basic  YW5uOg== "), password("ann", ""));
+        for rubbish in ["Basic YW5u", "Basic ?", "Basic /w=="] {
+            assert_eq!(of(rubbish), password("", ""), "{rubbish}");
+        }
+        assert_eq!(of("Digest x"), None);
+        assert!(!format!("{:?}", of("Basic YW5uOmE6Yg==")).contains("a:b"));
     }
 }

@@ -49,15 +49,20 @@ fn verify(jwt: &Jwt, token: &str) -> Result<String, TokenError> {
 #[test]
 fn a_token_names_its_user_what_others_see_of_it_and_its_end() {
     let until = seconds(60);
-    let token = signed(&json!({"sub": "ann", "exp": until, "info": {"name": "Ann"}, "x": 1}));
+    let token = signed(
+        &json!({"sub": "ann", "exp": until, "info": {"name": "Ann"}, "x": 1,
+        "tidegate": {"subscribe": ["chat:*"], "other": true}}),
+    );
     let identity = Verifier::new(&symmetric())
         .expect("a key")
         .verify(&token)
         .expect("valid");
     assert_eq!(identity.user.as_str(), "ann");
     assert_eq!(identity.info.expect("given").as_str(), r#"{"name":"Ann"}"#);
+    let grants = identity.grants.expect("given");
+    assert!(grants.subscribe.allow("chat:1") && !grants.publish.allow("chat:1"));
     let end = Duration::from_secs(until.unsigned_abs());
-    assert_eq!(identity.expires_at, end);
+    assert_eq!(identity.expires_at, Some(end));
 }
 
 #[test]
@@ -161,6 +166,17 @@ fn what_does_not_count_is_refused_with_its_reason() {
             &plain,
             with("info", json!({"a": "x".repeat(5_000)})),
             TokenError::Info,
+        ),
+        (&plain, with("tidegate", json!("all")), TokenError::Grants),
+        (
+            &plain,
+            with("tidegate", json!({"publish": ["a", 5]})),
+            TokenError::Grants,
+        ),
+        (
+            &plain,
+            with("tidegate", json!({"subscribe": vec!["a"; 101]})),
+            TokenError::Grants,
         ),
         (&plain, with("sub", json!(7)), TokenError::Claims),
         (&strange, signed(&good), TokenError::Lacks("aud".into())),

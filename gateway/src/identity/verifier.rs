@@ -71,6 +71,10 @@ pub enum TokenError {
     User(String),
     #[error("the token's `info` is no object of up to {INFO_LIMIT} bytes")]
     Info,
+    #[error(
+        "the token's `tidegate` is not of the form {{\"subscribe\": [patterns], \"publish\": [patterns]}}, each with up to 100 patterns of 1 to 255 bytes"
+    )]
+    Grants,
     #[error("the token's claims are not what they should be")]
     Claims,
 }
@@ -89,6 +93,7 @@ struct Claims {
     sub: Option<String>,
     exp: Option<f64>,
     info: Option<Box<RawValue>>,
+    tidegate: Option<Box<RawValue>>,
 }
 
 impl Verifier {
@@ -123,10 +128,14 @@ impl Verifier {
         let sub = claims.sub.ok_or_else(|| TokenError::Lacks("sub".to_owned()))?;
         let user = UserId::parse(&sub).map_err(|error| TokenError::User(error.to_string()))?;
         let info = claims.info.filter(|info| info.get() != "null");
+        let grants = claims.tidegate.filter(|grants| grants.get() != "null");
         Ok(Identity {
             user,
+            grants: grants
+                .map(|grants| serde_json::from_str(grants.get()).map_err(|_| TokenError::Grants))
+                .transpose()?,
             info: info.map(|info| checked(&info)).transpose()?,
-            expires_at: Duration::try_from_secs_f64(exp).unwrap_or(FAR).min(FAR),
+            expires_at: Some(Duration::try_from_secs_f64(exp).unwrap_or(FAR).min(FAR)),
         })
     }
 }

@@ -27,6 +27,9 @@ const SLOWEST: f64 = 1.0;
 const FASTEST: f64 = 10.0;
 /// Rounds are so much earlier or later, so that nodes don't act on the same numbers at once.
 const JITTER: f64 = 0.2;
+/// Rounds in a row that must find a surplus before it counts: what is known of the others is as old as their
+/// last announcement, and clients of all nodes may just have come.
+const STANDING: u32 = 3;
 /// Rounds in a row that came to nothing, before it rests, and how many it rests.
 const FUTILE: u32 = 3;
 const REST: u32 = 60;
@@ -51,6 +54,8 @@ struct Balance {
     last: Option<(u64, u64)>,
     futile: u32,
     rest: u32,
+    /// Rounds that found a surplus, in a row.
+    standing: u32,
 }
 
 impl Balance {
@@ -68,7 +73,14 @@ impl Balance {
             self.rest -= 1;
             return None;
         }
-        let mean = surplus_over(own, others)?;
+        let Some(mean) = surplus_over(own, others) else {
+            self.standing = 0;
+            return None;
+        };
+        self.standing = self.standing.saturating_add(1);
+        if self.standing < STANDING {
+            return None;
+        }
         let surplus = own - mean;
         #[expect(clippy::cast_precision_loss, reason = "a pace, and numbers of clients")]
         let pace = (surplus as f64 / WITHIN.as_secs_f64()).clamp(SLOWEST, FASTEST);
@@ -196,7 +208,7 @@ mod tests {
     use tidegate_shared::name::{NodeId, SessionId};
 
     use super::*;
-    use crate::dialect::Language;
+    use crate::dialect::Format;
     use crate::outbox::{Outbox, Taken};
 
     /// A node with so many clients, next to an empty one that started at some time; what it says when it
@@ -214,12 +226,12 @@ mod tests {
         };
         let nodes = &node.backend.nodes;
         nodes.announce(&peer, NEW).await.expect("announced");
-        let language = Language::NativeJson.into();
+        let language = Format::NATIVE;
         let mut outboxes: Vec<Arc<Outbox>> = (0..clients)
             .map(|_| Arc::new(Outbox::new(SessionId::new(), language, 1_000)))
             .collect();
         for outbox in &outboxes {
-            node.enter(outbox);
+            node.enter(outbox, None);
         }
         let mut endings = Vec::new();
         for _ in 0..3_600 {
@@ -263,6 +275,26 @@ mod tests {
 
     const ROUND: Duration = Duration::from_secs(10);
 
+    /// One that has found a surplus in the rounds before.
+    fn standing() -> Balance {
+        Balance {
+            standing: STANDING,
+            ..Balance::default()
+        }
+    }
+
+    #[test]
+    fn a_surplus_counts_when_it_has_been_there_for_some_rounds() {
+        let mut balance = Balance::default();
+        let mut acts = |others: &[u64]| balance.round(200, others, ROUND).is_some();
+        assert!(
+            !acts(&[0]) && !acts(&[0]),
+            "the other may not have announced its clients yet"
+        );
+        assert!(!acts(&[200]));
+        assert!(!acts(&[0]) && !acts(&[0]) && acts(&[0]));
+    }
+
     #[test]
     fn a_node_alone_or_not_far_above_the_mean_keeps_its_clients() {
         for (own, others) in [
@@ -274,17 +306,13 @@ mod tests {
             (0, &[0]),
             (u64::MAX, &[u64::MAX]),
         ] {
-            assert_eq!(
-                Balance::default().round(own, others, ROUND),
-                None,
-                "{own} {others:?}"
-            );
+            assert_eq!(standing().round(own, others, ROUND), None, "{own} {others:?}");
         }
     }
 
     #[test]
     fn the_surplus_goes_slowly_and_down_to_the_mean() {
-        let round = |own, others: &[u64]| Balance::default().round(own, others, ROUND);
+        let round = |own, others: &[u64]| standing().round(own, others, ROUND);
         assert_eq!(
             round(6_000, &[0, 6_000]),
             Some(Round {
@@ -306,7 +334,7 @@ mod tests {
                 mean: 55
             })
         );
-        let (mut nodes, mut balance) = ([10_000_u64, 0], Balance::default());
+        let (mut nodes, mut balance) = ([10_000_u64, 0], standing());
         let mut rounds = 0;
         while let Some(Round { clients, mean }) = balance.round(nodes[0], &nodes[1..], ROUND) {
             assert!(clients > 0 && nodes[0] - clients >= mean, "never below the mean");
@@ -319,7 +347,7 @@ mod tests {
 
     #[test]
     fn it_rests_where_its_clients_come_back_to_it() {
-        let mut balance = Balance::default();
+        let mut balance = standing();
         let acted: Vec<bool> = (0..300)
             .map(|_| balance.round(10_000, &[0], ROUND).is_some())
             .collect();

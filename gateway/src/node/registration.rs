@@ -9,6 +9,8 @@ use tokio_util::task::TaskTracker;
 
 use super::Node;
 
+/// Until the next try where one failed.
+const AGAIN: Duration = Duration::from_millis(50);
 /// For the backend to answer when the node ends.
 const PATIENCE: Duration = Duration::from_secs(1);
 
@@ -29,13 +31,16 @@ pub(super) fn start(node: &Arc<Node>) {
             let info = node.info();
             let nodes = node.backend.nodes.clone();
             drop(node);
+            let mut pause = ANNOUNCE_EVERY;
             if let Err(error) = nodes.announce(&info, NODE_TTL).await {
                 tracing::debug!(%error, "this node could not be announced");
+                // At the start the backend may not be there yet, and others look for this node's clients.
+                pause = AGAIN;
             }
             tokio::select! {
                 () = end.cancelled() => return,
                 () = drain.cancelled(), if !draining => draining = true,
-                () = tokio::time::sleep(ANNOUNCE_EVERY) => {}
+                () = tokio::time::sleep(pause) => {}
             }
         }
     });

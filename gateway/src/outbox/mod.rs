@@ -17,7 +17,7 @@ mod set;
 
 pub(crate) use frames::{Frames, FramesBuilder, Origin};
 pub(crate) use metrics::Metrics;
-pub(crate) use order::Order;
+pub(crate) use order::{Follow, Order};
 pub(crate) use set::OutboxSet;
 
 use std::collections::VecDeque;
@@ -28,6 +28,7 @@ use tidegate_shared::code::CloseCode;
 use tidegate_shared::name::SessionId;
 use tidegate_shared::position::Position;
 use tidegate_shared::topic::Topic;
+use tokio::time::Instant;
 
 use crate::dialect::{Format, Goodbye};
 use lag::Lag;
@@ -235,6 +236,17 @@ impl Outbox {
         drop(queue);
         self.wake();
         true
+    }
+
+    /// Tells the session that a topic's job has ended, after that was put. The caller must
+    /// [`Outbox::wake`] when it is done with its batch.
+    pub(crate) fn ended(&self, topic: &Topic, at: Instant) {
+        let mut queue = self.queue.lock();
+        if queue.ending.is_none() {
+            let topic = topic.clone();
+            let orders = queue.orders.get_or_insert_default();
+            orders.push_back(Order::Ended { topic, at });
+        }
     }
 
     /// The next order. A task that looks here first and then for frames is woken for both.

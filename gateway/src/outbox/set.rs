@@ -29,6 +29,12 @@ impl OutboxSet {
         self.table.iter()
     }
 
+    pub(crate) fn contains(&self, outbox: &Arc<Outbox>) -> bool {
+        self.table
+            .find(hash(outbox), |one| Arc::ptr_eq(one, outbox))
+            .is_some()
+    }
+
     /// `false` if it was there.
     pub(crate) fn insert(&mut self, outbox: Arc<Outbox>) -> bool {
         let entry = self

@@ -13,7 +13,7 @@ use tidegate_shared::publication::{Body, Publication};
 use tidegate_shared::topic::Topic;
 
 use super::{Ending, Frames, Origin, Outbox, Put, Taken};
-use crate::dialect::Language;
+use crate::dialect::Format;
 
 #[derive(Default)]
 struct Counter(AtomicUsize);
@@ -25,7 +25,7 @@ impl Wake for Counter {
 }
 
 fn outbox(limit: usize) -> Outbox {
-    Outbox::new(SessionId::new(), Language::NativeJson.into(), limit)
+    Outbox::new(SessionId::new(), Format::NATIVE, limit)
 }
 
 fn frames(size: usize) -> Frames {

@@ -20,7 +20,8 @@ const RETURN: Duration = Duration::from_secs(2);
 pub(super) struct Age {
     old_at: Option<Instant>,
     idle_at: Option<Instant>,
-    reconnect_after: Duration,
+    /// In milliseconds.
+    reconnect_after: u16,
 }
 
 impl Age {
@@ -31,7 +32,7 @@ impl Age {
         Self {
             old_at: limit(config.connection.max_age).map(|age| now + age.mul_f64(spread)),
             idle_at: limit(config.limits.idle_timeout).map(|idle| now + idle),
-            reconnect_after: RETURN.mul_f64(jitter),
+            reconnect_after: u16::try_from(RETURN.mul_f64(jitter).as_millis()).unwrap_or(u16::MAX),
         }
     }
 
@@ -65,7 +66,7 @@ impl Age {
                 CloseCode::ConnectionAged,
                 Goodbye {
                     reason: CloseCode::ConnectionAged.name(),
-                    reconnect_after: self.reconnect_after,
+                    reconnect_after: Duration::from_millis(self.reconnect_after.into()),
                 },
             ));
         }

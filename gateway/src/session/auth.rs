@@ -1,22 +1,29 @@
-//! Whose connection it is, as its token says.
+//! Whose connection it is, as its token or its password says.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use tidegate_shared::code::ErrorCode;
+use tidegate_shared::config::Secret;
 use tidegate_shared::topic::Topic;
 use tokio::time::Instant;
 
 use super::bearer::Bearer;
-use super::{Effect, Session};
+use super::{Effect, Operation, Session, Ticket, Work};
 use crate::dialect::{Failure, Reply, RequestId};
 use crate::identity::Identity;
 use crate::outbox::Order;
 
 impl Session {
-    /// The client has shown a token that counts for the time that is `left`.
-    pub(crate) fn identify(&mut self, identity: &Arc<Identity>, now: Instant, left: Duration) -> Vec<Effect> {
-        self.bearer = Some(Box::new(Bearer::new(identity.clone(), now, left)));
+    /// The client has shown who it is, which counts for the time that is `left`, or from now on.
+    pub(crate) fn identify(
+        &mut self,
+        identity: &Arc<Identity>,
+        now: Instant,
+        left: Option<Duration>,
+    ) -> Vec<Effect> {
+        let ends = left.map(|left| (now, left));
+        self.bearer = Some(Box::new(Bearer::new(identity.clone(), ends)));
         vec![Effect::Identified(identity.clone())]
     }
 
@@ -33,29 +40,67 @@ impl Session {
         id: Option<RequestId>,
         verified: Result<Arc<Identity>, Failure>,
         now: Instant,
-        left: Duration,
+        left: Option<Duration>,
     ) -> Vec<Effect> {
-        let failed = |id, failure| vec![Effect::reply("auth", id, Reply::Failed(failure))];
-        let identity = match verified {
-            Ok(identity) => identity,
-            Err(failure) => return failed(id, failure),
+        match verified {
+            Ok(identity) => self.become_user("auth", id, identity, left.map(|left| (now, left))),
+            Err(failure) => vec![Effect::reply("auth", id, Reply::Failed(failure))],
+        }
+    }
+
+    pub(super) fn login(
+        &mut self,
+        id: Option<RequestId>,
+        user: Box<str>,
+        password: Secret,
+        effects: &mut Vec<Effect>,
+    ) {
+        self.logging_in = true;
+        self.commands += 1;
+        let ticket = Ticket {
+            id,
+            action: "login",
+            topic: None,
         };
+        let work = Work::Login { user, password };
+        effects.push(Effect::Start(Box::new(Operation { ticket, work })));
+    }
+
+    pub(super) fn logged_in(
+        &mut self,
+        id: Option<RequestId>,
+        result: Result<Arc<Identity>, Failure>,
+    ) -> Vec<Effect> {
+        self.logging_in = false;
+        match result {
+            Ok(identity) => self.become_user("login", id, identity, None),
+            Err(failure) => vec![Effect::reply("login", id, Reply::Failed(failure))],
+        }
+    }
+
+    fn become_user(
+        &mut self,
+        action: &'static str,
+        id: Option<RequestId>,
+        identity: Arc<Identity>,
+        ends: Option<(Instant, Duration)>,
+    ) -> Vec<Effect> {
         if let Some(bearer) = &self.bearer
             && *bearer.user() != identity.user
         {
             let failure = Failure::new(
                 ErrorCode::Unauthorized,
-                "this connection belongs to another user: connect anew with this token",
+                "this connection belongs to another user: connect anew to be this one",
             );
-            return failed(id, failure);
+            return vec![Effect::reply(action, id, Reply::Failed(failure))];
         }
         let reply = Reply::Authenticated {
             user: identity.user.clone(),
             expires_at: identity.expires_at,
         };
         let is_new = self.bearer.is_none();
-        let mut effects = vec![Effect::reply("auth", id, reply)];
-        effects.extend(self.identify(&identity, now, left));
+        self.bearer = Some(Box::new(Bearer::new(identity.clone(), ends)));
+        let mut effects = vec![Effect::reply(action, id, reply), Effect::Identified(identity)];
         if is_new {
             effects.extend(self.open_inbox());
         }

@@ -1,4 +1,4 @@
-//! Who the client is, and until when its token counts.
+//! Who the client is, and until when its token counts, if it came with one.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -23,37 +23,43 @@ pub(super) struct Bearer {
     identity: Arc<Identity>,
     /// Until the client has been told.
     notice_at: Option<Instant>,
-    ends_at: Instant,
+    /// Absent: never.
+    ends_at: Option<Instant>,
 }
 
 impl Bearer {
-    /// The token counts for the time that is `left`.
-    pub(super) fn new(identity: Arc<Identity>, now: Instant, left: Duration) -> Self {
-        let left = left.min(FAR);
+    /// The token counts from the time on for as long as `ends` says.
+    pub(super) fn new(identity: Arc<Identity>, ends: Option<(Instant, Duration)>) -> Self {
+        let ends = ends.map(|(now, left)| (now, left.min(FAR)));
         Self {
             identity,
-            notice_at: Some(now + left - NOTICE.min(left / SHORT)),
-            ends_at: now + left,
+            notice_at: ends.map(|(now, left)| now + left - NOTICE.min(left / SHORT)),
+            ends_at: ends.map(|(now, left)| now + left),
         }
+    }
+
+    pub(super) fn identity(&self) -> &Identity {
+        &self.identity
     }
 
     pub(super) fn user(&self) -> &UserId {
         &self.identity.user
     }
 
-    pub(super) fn deadline(&self) -> Instant {
-        self.notice_at.unwrap_or(self.ends_at)
+    pub(super) fn deadline(&self) -> Option<Instant> {
+        self.notice_at.or(self.ends_at)
     }
 
     pub(super) fn on_tick(&mut self, now: Instant) -> Option<Effect> {
-        if now >= self.ends_at {
+        let ends_at = self.ends_at?;
+        if now >= ends_at {
             return Some(Effect::Close(CloseCode::Expired));
         }
         if self.notice_at.is_none_or(|at| now < at) {
             return None;
         }
         self.notice_at = None;
-        let left = (self.ends_at - now).as_secs_f64().ceil();
+        let left = (ends_at - now).as_secs_f64().ceil();
         Some(Effect::Tell(
             None,
             Failure::new(
@@ -72,9 +78,10 @@ mod tests {
         let identity = Identity {
             user: UserId::parse("ann").expect("valid"),
             info: None,
-            expires_at: Duration::ZERO,
+            expires_at: None,
+            grants: None,
         };
-        Bearer::new(Arc::new(identity), now, Duration::from_secs(left))
+        Bearer::new(Arc::new(identity), Some((now, Duration::from_secs(left))))
     }
 
     #[test]
@@ -82,7 +89,7 @@ mod tests {
         let now = Instant::now();
         let after = |seconds| now + Duration::from_secs(seconds);
         let mut bearer = bearer(now, 3_600);
-        assert_eq!(bearer.deadline(), after(3_570));
+        assert_eq!(bearer.deadline(), Some(after(3_570)));
         assert_eq!(bearer.on_tick(after(3_569)), None);
         let Some(Effect::Tell(None, failure)) = bearer.on_tick(after(3_570)) else {
             panic!("no notice");
@@ -90,7 +97,7 @@ mod tests {
         assert_eq!(failure.code, ErrorCode::Expired);
         assert!(failure.message.contains("30 s"), "{}", failure.message);
         assert_eq!(bearer.on_tick(after(3_571)), None, "once");
-        assert_eq!(bearer.deadline(), after(3_600));
+        assert_eq!(bearer.deadline(), Some(after(3_600)));
         assert_eq!(
             bearer.on_tick(after(3_600)),
             Some(Effect::Close(CloseCode::Expired))
@@ -100,11 +107,11 @@ mod tests {
     #[test]
     fn the_notice_of_a_short_token_comes_late_and_a_token_without_end_overflows_nothing() {
         let now = Instant::now();
-        assert_eq!(bearer(now, 20).deadline(), now + Duration::from_secs(18));
+        assert_eq!(bearer(now, 20).deadline(), Some(now + Duration::from_secs(18)));
         assert_eq!(
             bearer(now, 0).on_tick(now),
             Some(Effect::Close(CloseCode::Expired))
         );
-        assert!(bearer(now, u64::MAX).deadline() > now);
+        assert!(bearer(now, u64::MAX).deadline() > Some(now));
     }
 }

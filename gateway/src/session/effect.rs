@@ -4,12 +4,14 @@ use std::sync::Arc;
 
 use tidegate_shared::broker::{Draft, From};
 use tidegate_shared::code::CloseCode;
+use tidegate_shared::config::Secret;
 use tidegate_shared::job::{JobDraft, JobId, Submitted};
 use tidegate_shared::position::Since;
 use tidegate_shared::topic::Topic;
 
-use crate::dialect::{Failure, Goodbye, Reply, RequestId};
+use crate::dialect::{CallRequest, Failure, Goodbye, Reply, RequestId};
 use crate::identity::Identity;
+use crate::permission::Own;
 
 #[derive(Debug, PartialEq)]
 pub(crate) enum Effect {
@@ -80,6 +82,8 @@ pub(crate) enum Work {
         announced: bool,
         /// The reply says who is present.
         lists: bool,
+        /// Of a job, if it is this client's.
+        only: Option<Box<Own>>,
     },
     /// Wait until the session, which has left, is off the topic's presence list.
     Part {
@@ -89,6 +93,8 @@ pub(crate) enum Work {
     Publish {
         topic: Topic,
         draft: Draft,
+        /// This session does not hear it.
+        quiet: bool,
     },
     /// Ask who is present.
     Presence {
@@ -100,13 +106,28 @@ pub(crate) enum Work {
         topic: Topic,
         from: From,
         limit: usize,
+        only: Option<Box<Own>>,
     },
     Cancel {
         job: JobId,
+        only: Option<Box<Own>>,
+    },
+    /// Find out whether the password is the user's.
+    Login {
+        user: Box<str>,
+        password: Secret,
+    },
+    Call {
+        call: Box<CallRequest>,
     },
     Submit {
         draft: Box<JobDraft>,
         follow: bool,
+    },
+    /// Subscribe to the topic of a job of the session's user, and announce it.
+    Job {
+        topic: Topic,
+        since: Option<Since>,
     },
     /// Subscribe to the topic of a job that was submitted, and put `submitted` into the outbox before
     /// what follows.
@@ -126,8 +147,15 @@ pub(crate) enum Outcome {
         joined: Result<(), Failure>,
         submitted: Reply,
     },
+    LoggedIn(Result<Arc<Identity>, Failure>),
+    /// Of [`Work::Job`].
+    Job {
+        joined: bool,
+    },
     Submitted {
-        result: Result<Submitted, Failure>,
+        /// As the draft had it.
+        job: JobId,
+        result: Result<Box<Submitted>, Failure>,
         follow: bool,
     },
 }

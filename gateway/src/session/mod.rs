@@ -7,11 +7,17 @@
 mod age;
 mod auth;
 mod bearer;
+mod begin;
+mod call;
 mod effect;
+mod follows;
+mod greeting;
 mod heartbeat;
 mod lane;
 mod limit;
+mod order;
 mod refuse;
+mod rubbish;
 mod submit;
 #[cfg(test)]
 mod tests;
@@ -19,31 +25,28 @@ mod unsubscribe;
 
 pub(crate) use effect::{Effect, Operation, Outcome, Ticket, Work};
 pub(crate) use limit::{history_limit, members_limit};
-pub(crate) use refuse::{inbox as check_inbox, presence as check_presence};
+pub(crate) use refuse::presence as check_presence;
 
 use std::sync::Arc;
 
 use hashbrown::HashSet;
-use tidegate_shared::broker::{Draft, From};
-use tidegate_shared::code::{CloseCode, ErrorCode};
 use tidegate_shared::config::Config;
 use tidegate_shared::name::UserId;
-use tidegate_shared::publication::Body;
 use tidegate_shared::topic::Topic;
 use tokio::time::Instant;
 
-use crate::dialect::{Command, DecodeError, Failure, Reply, Request};
-use crate::outbox::Order;
+use crate::dialect::{Command, Reply, Request};
+use crate::identity::Identity;
 use age::Age;
 use bearer::Bearer;
+use follows::Follows;
+use greeting::Greeting;
 use heartbeat::Heartbeat;
 use lane::{Lanes, Waiting};
 use unsubscribe::ends_subscription;
 
 /// Commands of one connection that run or wait. When it is reached nothing more is read from it.
 pub(crate) const COMMANDS: u16 = 64;
-/// Messages in a row that are no commands, before the connection is closed.
-const RUBBISH: u8 = 10;
 /// What metrics call what the server does by itself.
 pub(crate) const BY_API: &str = "by_api";
 
@@ -51,16 +54,22 @@ pub(crate) const BY_API: &str = "by_api";
 pub(crate) struct Session {
     config: Arc<Config>,
     subscriptions: HashSet<Topic>,
+    follows: Follows,
     /// Subscriptions that are being made.
     joining: u16,
     lanes: Lanes,
     /// Commands that run or wait.
     commands: u16,
     rubbish: u8,
+    greeting: Greeting,
     heartbeat: Heartbeat,
     age: Age,
     /// `None`: anonymous.
     bearer: Option<Box<Bearer>>,
+    /// A password is being checked. What comes after it waits: it may be allowed to the user alone.
+    logging_in: bool,
+    /// May do everything.
+    trusted: bool,
 }
 
 impl Session {
@@ -71,13 +80,17 @@ impl Session {
         Self {
             config,
             subscriptions: HashSet::new(),
+            follows: Follows::default(),
             joining: 0,
             lanes: Lanes::default(),
             commands: 0,
             rubbish: 0,
+            greeting: Greeting::default(),
             heartbeat,
             age,
             bearer: None,
+            logging_in: false,
+            trusted: false,
         }
     }
 
@@ -92,7 +105,7 @@ impl Session {
 
     /// Whether another command may come.
     pub(crate) fn is_ready(&self) -> bool {
-        self.commands < COMMANDS
+        self.commands < COMMANDS && !self.logging_in && self.greeting.is_over()
     }
 
     pub(crate) fn subscriptions(&self) -> impl Iterator<Item = &Topic> {
@@ -112,7 +125,7 @@ impl Session {
 
     /// When [`Session::on_age`] is to be called next, if ever.
     pub(crate) fn age_deadline(&self) -> Option<Instant> {
-        let bearer = self.bearer.as_ref().map(|bearer| bearer.deadline());
+        let bearer = self.bearer.as_ref().and_then(|bearer| bearer.deadline());
         [self.age.deadline(), bearer].into_iter().flatten().min()
     }
 
@@ -140,12 +153,19 @@ impl Session {
     pub(crate) fn on_command(&mut self, request: Request) -> Vec<Effect> {
         self.rubbish = 0;
         let mut effects = Vec::new();
-        let Request { id, command } = request;
+        self.take_in(request, &mut effects);
+        effects
+    }
+
+    fn take_in(&mut self, request: Request, effects: &mut Vec<Effect>) {
+        let Request { id, command, manner } = request;
         match command {
             Command::Ping => effects.push(Effect::reply("ping", id, Reply::Pong)),
             Command::Auth { token } => effects.push(Effect::Verify { id, token }),
-            Command::Submit(job) => self.submit(id, *job, &mut effects),
-            Command::Cancel { job } => self.cancel(id, job, &mut effects),
+            Command::Login { user, password } => self.login(id, user, password, effects),
+            Command::Submit(job) => self.submit(id, *job, effects),
+            Command::Call(call) => self.call(id, call, manner, effects),
+            Command::Cancel { job } => self.cancel(id, job, effects),
             Command::Subscribe { ref topic, .. }
             | Command::Unsubscribe { ref topic }
             | Command::Publish { ref topic, .. }
@@ -155,38 +175,20 @@ impl Session {
             | Command::History { ref topic, .. } => {
                 let topic = topic.clone();
                 self.commands += 1;
-                self.enter(topic, Waiting::Command { id, command }, &mut effects);
+                self.enter(topic, Waiting::Command { id, command, manner }, effects);
             }
         }
-        effects
-    }
-
-    /// The server wants something of this session; it takes its turn among the client's commands.
-    pub(crate) fn on_order(&mut self, order: Order) -> Vec<Effect> {
-        let mut effects = Vec::new();
-        self.commands += 1;
-        self.enter(order.topic().clone(), Waiting::Order(order), &mut effects);
-        effects
-    }
-
-    /// A message that is no command.
-    pub(crate) fn on_rubbish(&mut self, error: DecodeError) -> Vec<Effect> {
-        let (id, failure) = match error {
-            DecodeError::Rubbish { id, failure } => {
-                self.rubbish = self.rubbish.saturating_add(1);
-                (id, failure)
-            }
-            DecodeError::Unsupported { id, failure } => (id, failure),
-        };
-        let mut effects = vec![Effect::reply("invalid", id, Reply::Failed(failure))];
-        if self.rubbish >= RUBBISH {
-            effects.push(Effect::Close(CloseCode::BadRequest));
-        }
-        effects
     }
 
     /// An operation has ended.
     pub(crate) fn on_done(&mut self, ticket: Ticket, outcome: Outcome) -> Vec<Effect> {
+        let mut effects = self.finish(ticket, outcome);
+        self.release_calls(&mut effects);
+        self.greet_on(&mut effects);
+        effects
+    }
+
+    fn finish(&mut self, ticket: Ticket, outcome: Outcome) -> Vec<Effect> {
         let mut effects = Vec::new();
         let Ticket { id, action, topic } = ticket;
         match outcome {
@@ -208,6 +210,9 @@ impl Session {
                         effects.push(Effect::Answered { action });
                     }
                     Err(failure) => {
+                        if let Some(topic) = &topic {
+                            self.follows.give_back(topic);
+                        }
                         effects.push(Effect::reply(action, id, submitted));
                         effects.extend(
                             topic
@@ -217,8 +222,15 @@ impl Session {
                     }
                 }
             }
-            Outcome::Submitted { result, follow } => {
-                self.submitted(id, result, follow, &mut effects);
+            Outcome::LoggedIn(result) => effects.extend(self.logged_in(id, result)),
+            Outcome::Job { joined } => {
+                if let Some(topic) = &topic {
+                    self.job_joined(topic, joined);
+                }
+                effects.push(Effect::Answered { action });
+            }
+            Outcome::Submitted { job, result, follow } => {
+                self.submitted(id, &job, result, follow, &mut effects);
                 return effects;
             }
         }
@@ -226,6 +238,7 @@ impl Session {
         if let Some(topic) = topic {
             self.next(&topic, &mut effects);
         }
+        self.follow_waiting(&mut effects);
         effects
     }
 
@@ -252,18 +265,20 @@ impl Session {
     /// Whether it takes time: then an operation has been started.
     fn begin(&mut self, topic: &Topic, waiting: Waiting, effects: &mut Vec<Effect>) -> bool {
         let (id, action, begun) = match waiting {
-            Waiting::Command { id, command } => {
+            Waiting::Command { id, command, manner } => {
                 let action = command.name();
-                (id, action, self.begin_command(topic, command))
+                (id, action, self.begin_command(topic, command, manner))
             }
             Waiting::Order(order) => (None, BY_API, self.begin_order(order)),
             Waiting::Follow { id, submitted, since } => {
                 (id, "submit", self.begin_follow(topic, submitted, since))
             }
+            Waiting::Job { since } => (None, BY_API, self.begin_job(topic, since)),
         };
         match begun {
             Begun::Takes(work) => {
-                if let Work::Part { topic, .. } = &work {
+                // One that the server made gives way to the client's own.
+                if let Work::Part { .. } | Work::Join { .. } | Work::Follow { .. } = &work {
                     self.end_subscription(topic, effects);
                 }
                 let ticket = Ticket {
@@ -289,98 +304,18 @@ impl Session {
         }
     }
 
-    fn begin_order(&mut self, order: Order) -> Begun {
-        match order {
-            Order::Subscribe { topic, .. } if self.subscriptions.contains(&topic) => Begun::Nothing,
-            Order::Subscribe { topic, since } => {
-                if let Err(failure) = self.check_room() {
-                    return Begun::Answered(Reply::Failed(failure));
-                }
-                self.joining += 1;
-                Begun::Takes(Work::Join {
-                    topic,
-                    since,
-                    announced: true,
-                    lists: false,
-                })
-            }
-            Order::Unsubscribe { topic } if self.subscriptions.contains(&topic) => {
-                self.begin_unsubscribe(topic, true)
-            }
-            Order::Unsubscribe { .. } => Begun::Nothing,
-        }
+    pub(crate) fn user(&self) -> Option<&UserId> {
+        self.who().map(|identity| &identity.user)
     }
 
-    fn begin_command(&mut self, topic: &Topic, command: Command) -> Begun {
-        let refused = refuse::command(&self.config, self.user(), topic, &command);
-        if let Err(failure) = refused {
-            return Begun::Answered(Reply::Failed(failure));
-        }
-        let topic = topic.clone();
-        match command {
-            Command::Subscribe { since, presence, .. } => {
-                if self.subscriptions.contains(&topic) {
-                    return Begun::Answered(Reply::Failed(Failure::new(
-                        ErrorCode::AlreadySubscribed,
-                        format!("this connection is subscribed to {topic} already"),
-                    )));
-                }
-                if let Err(failure) = self.check_room() {
-                    return Begun::Answered(Reply::Failed(failure));
-                }
-                self.joining += 1;
-                Begun::Takes(Work::Join {
-                    topic,
-                    since,
-                    announced: false,
-                    lists: presence,
-                })
-            }
-            Command::Unsubscribe { .. } => self.begin_unsubscribe(topic, false),
-            Command::Publish { data, key, .. } => {
-                let mut draft = Draft::new(Body::Message { data, event: None });
-                draft.key = key;
-                Begun::Takes(Work::Publish { topic, draft })
-            }
-            Command::Set { key, value, ttl, .. } => {
-                let mut draft = Draft::new(Body::Set { key, value });
-                draft.ttl = ttl;
-                Begun::Takes(Work::Publish { topic, draft })
-            }
-            Command::Remove { key, .. } => {
-                let draft = Draft::new(Body::Remove { key, expired: false });
-                Begun::Takes(Work::Publish { topic, draft })
-            }
-            Command::Presence { limit, .. } => Begun::Takes(Work::Presence {
-                topic,
-                limit: members_limit(limit),
-            }),
-            Command::History { since, limit, .. } => Begun::Takes(Work::History {
-                topic,
-                from: since.map_or(From::Newest, From::After),
-                limit: history_limit(limit),
-            }),
-            // These have no topic, so they never get here.
-            Command::Ping | Command::Auth { .. } | Command::Submit(_) | Command::Cancel { .. } => {
-                Begun::Answered(Reply::Pong)
-            }
-        }
+    /// `None`: anonymous.
+    fn who(&self) -> Option<&Identity> {
+        self.bearer.as_ref().map(|bearer| bearer.identity())
     }
 
-    fn user(&self) -> Option<&UserId> {
-        self.bearer.as_ref().map(|bearer| bearer.user())
-    }
-
-    /// Whether there may be one more subscription.
-    fn check_room(&self) -> Result<(), Failure> {
-        let limit = self.config.limits.subscriptions_per_connection;
-        if self.subscriptions.len() + usize::from(self.joining) < limit {
-            return Ok(());
-        }
-        Err(Failure::new(
-            ErrorCode::LimitExceeded,
-            format!("a connection may have {limit} subscriptions: unsubscribe from another topic first"),
-        ))
+    /// From now on nobody is asked whether this client may: the server itself wants it so.
+    pub(crate) fn trust(&mut self) {
+        self.trusted = true;
     }
 }
 

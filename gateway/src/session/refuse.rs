@@ -2,54 +2,92 @@
 
 use tidegate_shared::code::ErrorCode;
 use tidegate_shared::config::Config;
-use tidegate_shared::name::UserId;
 use tidegate_shared::topic::{Reserved, Topic};
 
-use crate::dialect::{Command, Failure, JobRequest};
+use crate::dialect::{CallRequest, Command, Failure, JobRequest};
+use crate::identity::Identity;
+use crate::permission::{self, Act, Own, Verdict};
 
+/// Whose job it must be, if that has to be looked up. `who`: the client; a `trusted` one may do everything.
 pub(super) fn command(
     config: &Config,
-    user: Option<&UserId>,
+    trusted: bool,
+    who: Option<&Identity>,
     topic: &Topic,
     command: &Command,
-) -> Result<(), Failure> {
+) -> Result<Option<Box<Own>>, Failure> {
+    let may = |act| {
+        if trusted {
+            return Ok(None);
+        }
+        permission::on_topic(config, who, act, topic).map(own)
+    };
     match command {
         Command::Publish { data, .. } => {
             publish(topic)?;
-            size("data", data.size(), config.namespaces.of(topic).max_data)
+            may(Act::Publish)?;
+            size("data", data.size(), config.namespaces.of(topic).max_data)?;
+            Ok(None)
         }
         Command::Set { value, .. } => {
             publish(topic)?;
-            size("value", value.size(), config.namespaces.of(topic).max_data)
+            may(Act::Set)?;
+            size("value", value.size(), config.namespaces.of(topic).max_data)?;
+            Ok(None)
         }
-        Command::Remove { .. } => publish(topic),
-        Command::Presence { .. } => presence(config, topic),
+        Command::Remove { .. } => {
+            publish(topic)?;
+            may(Act::Set)
+        }
+        Command::Presence { .. } => {
+            may(Act::SeePresence)?;
+            presence(config, topic).map(|()| None)
+        }
         Command::Subscribe { presence: lists, .. } => {
-            exists(topic, user)?;
-            if *lists { presence(config, topic) } else { Ok(()) }
+            let only = may(Act::Subscribe)?;
+            exists(topic)?;
+            if *lists {
+                may(Act::SeePresence)?;
+                presence(config, topic)?;
+            }
+            Ok(only)
         }
-        Command::History { .. } => exists(topic, user),
+        Command::History { .. } => {
+            let only = may(Act::History)?;
+            exists(topic)?;
+            Ok(only)
+        }
         Command::Unsubscribe { .. }
         | Command::Submit(_)
+        | Command::Call(_)
         | Command::Cancel { .. }
         | Command::Auth { .. }
-        | Command::Ping => Ok(()),
+        | Command::Login { .. }
+        | Command::Ping => Ok(None),
     }
 }
 
-/// An inbox is its user's alone.
-pub(crate) fn inbox(owner: &UserId, user: Option<&UserId>) -> Result<(), Failure> {
-    if user == Some(owner) {
-        return Ok(());
+pub(super) fn own(verdict: Verdict) -> Option<Box<Own>> {
+    match verdict {
+        Verdict::Yes => None,
+        Verdict::IfOwn(own) => Some(own),
     }
-    Err(Failure::new(
-        ErrorCode::Forbidden,
-        format!("topic user:{owner} is the inbox of that user alone"),
-    ))
 }
 
 pub(super) fn job(config: &Config, job: &JobRequest) -> Result<(), Failure> {
     size("job.data", job.data.size(), config.limits.data)
+}
+
+pub(super) fn call(
+    config: &Config,
+    trusted: bool,
+    who: Option<&Identity>,
+    call: &CallRequest,
+) -> Result<(), Failure> {
+    if !trusted {
+        permission::call(config, who, &call.method)?;
+    }
+    size("data", call.data.size(), config.limits.data)
 }
 
 /// The failure to tell when a job was submitted and its updates cannot be had.
@@ -74,14 +112,13 @@ pub(crate) fn presence(config: &Config, topic: &Topic) -> Result<(), Failure> {
     ))
 }
 
-/// Whether there can be such a topic for this user.
-fn exists(topic: &Topic, user: Option<&UserId>) -> Result<(), Failure> {
+/// Whether there can be such a topic.
+fn exists(topic: &Topic) -> Result<(), Failure> {
     match topic.reserved() {
         Some(Reserved::Nothing) => Err(Failure::new(
             ErrorCode::UnknownTopic,
             format!("topic {topic} names nothing that can exist"),
         )),
-        Some(Reserved::User(owner)) => inbox(&owner, user),
         _ => Ok(()),
     }
 }

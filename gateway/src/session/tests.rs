@@ -19,6 +19,7 @@ use crate::dialect::{Command, DecodeError, Failure, JobRequest, Reply, Request, 
 fn session(change: impl FnOnce(&mut Config)) -> Session {
     let mut config = Config::default();
     change(&mut config);
+    config.open_to_anyone();
     Session::new(Arc::new(config), Instant::now(), 1.0)
 }
 
@@ -27,10 +28,7 @@ fn topic(name: &str) -> Topic {
 }
 
 fn request(id: u32, command: Command) -> Request {
-    Request {
-        id: Some(RequestId::new(&id.to_string())),
-        command,
-    }
+    Request::new(Some(RequestId::new(&id.to_string())), command)
 }
 
 fn publish(id: u32, name: &str) -> Request {
@@ -39,6 +37,7 @@ fn publish(id: u32, name: &str) -> Request {
         Command::Publish {
             topic: topic(name),
             data: RawJson::null(),
+            event: None,
             key: None,
         },
     )
@@ -74,6 +73,7 @@ fn submit(id: u32) -> Request {
         delay: Duration::ZERO,
         timeout: None,
         max_attempts: None,
+        concurrency: None,
         follow: true,
     };
     request(id, Command::Submit(Box::new(job)))
@@ -227,6 +227,7 @@ fn subscriptions_that_are_being_made_count() {
     session.on_done(
         b.ticket,
         Outcome::Submitted {
+            job: JobId::new(&QueueName::parse("q").expect("valid")),
             result: Err(failure),
             follow: true,
         },
@@ -353,16 +354,18 @@ fn submitted(id: &JobId) -> Outcome {
         finished_at: None,
         timeout_ms: None,
         max_attempts: 3,
+        concurrency: None,
         run_at: None,
         cancelling: false,
         dead_letter: false,
     };
     Outcome::Submitted {
-        result: Ok(Submitted {
+        job: id.clone(),
+        result: Ok(Box::new(Submitted {
             record,
             position: Position::start(Epoch::random()),
             duplicate: false,
-        }),
+        })),
         follow: true,
     }
 }

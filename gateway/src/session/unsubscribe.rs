@@ -9,6 +9,7 @@ use crate::dialect::Reply;
 impl Session {
     pub(super) fn end_subscription(&mut self, topic: &Topic, effects: &mut Vec<Effect>) {
         if self.subscriptions.remove(topic) {
+            self.follows.remove(topic);
             if self.subscriptions.is_empty() {
                 self.subscriptions = HashSet::new();
             }

@@ -7,6 +7,7 @@
 mod line;
 mod metrics;
 mod options;
+mod proxied;
 mod slots;
 mod stream;
 
@@ -32,6 +33,7 @@ use tower::Service;
 
 pub use line::Line;
 pub use metrics::Metrics;
+pub use proxied::{ClientAddress, Trusted};
 pub use stream::ClientStream;
 
 use self::slots::Slots;
@@ -57,12 +59,15 @@ pub struct Settings {
     pub handshake_timeout: Duration,
     /// How long requests may still take after `shutdown`.
     pub drain: Duration,
+    /// Proxies that are believed.
+    pub trusted: Trusted,
 }
 
 /// Serves `router` until `shutdown`. Then nothing more is accepted, requests under way are finished
 /// (or cut when `settings.drain` has passed), and it returns. What was upgraded is its owner's to end.
 ///
-/// Requests carry the peer as `ConnectInfo<SocketAddr>` and their connection as [`Line`].
+/// Requests carry whom they come from as `ConnectInfo<SocketAddr>` and, where proxies of their own tell more,
+/// as [`ClientAddress`]; and their connection as [`Line`].
 pub async fn serve(
     listener: TcpListener,
     router: Router,
@@ -70,8 +75,32 @@ pub async fn serve(
     metrics: Metrics,
     shutdown: CancellationToken,
 ) {
+    serve_all(vec![(listener, router)], settings, metrics, shutdown).await;
+}
+
+/// The same for several ports, which share the limits.
+pub async fn serve_all(
+    ports: Vec<(TcpListener, Router)>,
+    settings: Settings,
+    metrics: Metrics,
+    shutdown: CancellationToken,
+) {
     metrics.set_limit(settings.connections);
     let slots = Slots::new(settings.connections);
+    let ports = ports
+        .into_iter()
+        .map(|(listener, router)| serve_port(listener, router, &slots, &settings, &metrics, &shutdown));
+    futures_util::future::join_all(ports).await;
+}
+
+async fn serve_port(
+    listener: TcpListener,
+    router: Router,
+    slots: &Slots,
+    settings: &Settings,
+    metrics: &Metrics,
+    shutdown: &CancellationToken,
+) {
     let refusals = Slots::new(REFUSALS);
     let full = Router::new().fallback(|| async { too_many_connections() });
     let http = http1_with(settings.handshake_timeout);
@@ -112,6 +141,8 @@ pub async fn serve(
             shutdown: shutdown.clone(),
             cut: cut.clone(),
             line: Line::new(serving.clone()),
+            trusted: settings.trusted.clone(),
+            patience: settings.handshake_timeout,
         };
         let stream = ClientStream::new(stream, slot);
         tokio::spawn(serve_one(stream, peer, router.clone(), http.clone(), life));
@@ -131,12 +162,34 @@ struct Life {
     /// End now.
     cut: CancellationToken,
     line: Line,
+    trusted: Trusted,
+    /// For what comes before the first request.
+    patience: Duration,
 }
 
-async fn serve_one(stream: ClientStream, peer: SocketAddr, router: Router, http: http1::Builder, life: Life) {
-    let Life { shutdown, cut, line } = life;
+async fn serve_one(
+    mut stream: ClientStream,
+    peer: SocketAddr,
+    router: Router,
+    http: http1::Builder,
+    life: Life,
+) {
+    let Life {
+        shutdown,
+        cut,
+        line,
+        trusted,
+        patience,
+    } = life;
+    let source = tokio::time::timeout(patience, trusted.source(stream.tcp(), peer));
+    let Ok(Some(peer)) = source.await else {
+        tracing::debug!(%peer, "a proxy's connection begins with what cannot be read");
+        return;
+    };
     let lent = line.clone();
     let service = service_fn(move |mut request: hyper::Request<hyper::body::Incoming>| {
+        let client = trusted.client(peer.ip(), request.headers());
+        request.extensions_mut().insert(client);
         request.extensions_mut().insert(ConnectInfo(peer));
         request.extensions_mut().insert(lent.clone());
         router.clone().call(request.map(Body::new))

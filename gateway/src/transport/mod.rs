@@ -2,6 +2,7 @@
 //! all of them.
 
 pub mod accept;
+pub(crate) mod engineio;
 pub mod http;
 mod sse;
 pub mod ws;

@@ -142,3 +142,53 @@ async fn queues_are_counted_paused_and_resumed() {
         .await
         .problem(404, 111);
 }
+
+#[tokio::test]
+async fn many_jobs_of_a_queue_are_cancelled_retried_and_forgotten() {
+    let config = config();
+    let backend = Store::new(config.namespaces.clone()).open();
+    let node = Node::start_on(backend.clone(), config, Options::default());
+    for data in 0..3 {
+        submit(&node, json!({"type": "t", "data": data})).await;
+    }
+    let other = submit(&node, json!({"type": "t", "data": 1, "queue": "other"})).await;
+    let queue = QueueName::parse("default").expect("valid");
+    let worker = WorkerId::parse("w").expect("valid");
+    for claim in backend
+        .jobs
+        .claim(&queue, &worker, 2, Duration::from_secs(60))
+        .await
+        .expect("claimed")
+    {
+        let failed = backend.jobs.fail(&claim.lease, Failure::fatal("broken")).await;
+        failed.expect("held");
+    }
+    let retried = node.post("/api/jobs/retry", &json!({"queue": "default"})).await;
+    assert_eq!(retried.json(), json!({"jobs": 2, "next": null}));
+    let cancel = json!({"queue": "default"});
+    let cancelled = node.post("/api/jobs/cancel", &cancel).await.json();
+    assert_eq!(cancelled, json!({"jobs": 3, "next": null}));
+    let again = node.post("/api/jobs/cancel", &cancel).await.json();
+    assert_eq!(again["jobs"], 0);
+    let path = format!("/api/jobs/{other}");
+    assert_eq!(node.call("GET", &path).await.json()["state"], "queued");
+
+    let purge = |state: &str, ago: u64| json!({"queue": "default", "state": state, "older_than_ms": ago});
+    let kept = node
+        .post("/api/jobs/purge", &purge("cancelled", 3_600_000))
+        .await
+        .json();
+    assert_eq!(kept["jobs"], 0);
+    let purged = node.post("/api/jobs/purge", &purge("cancelled", 0)).await.json();
+    assert_eq!(purged, json!({"jobs": 3, "more": false}));
+    for (path, body) in [
+        ("cancel", json!({})),
+        ("cancel", json!({"queue": "default", "state": "succeeded"})),
+        ("retry", json!({"queue": "default", "cursor": "x"})),
+        ("purge", purge("running", 0)),
+        ("purge", json!({"queue": "default"})),
+    ] {
+        let refused = node.post(&format!("/api/jobs/{path}"), &body).await;
+        refused.problem(400, 103);
+    }
+}

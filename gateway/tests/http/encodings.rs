@@ -200,10 +200,8 @@ async fn large_messages_are_compressed_where_that_was_agreed_on_and_small_ones_a
 async fn an_echo_endpoint_gives_messages_back_and_lets_go_when_the_node_ends() {
     let mut config = config();
     config.endpoints.push(Endpoint {
-        path: "/echo".into(),
-        dialect: DialectName::Echo,
-        app: String::new(),
         anonymous: true,
+        ..Endpoint::new("/echo", DialectName::ECHO)
     });
     let node = Node::start_with(config, Options::default());
     let offer = "sec-websocket-extensions: permessage-deflate\r\n";

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use tidegate_gateway::Options;
+use tidegate_shared::embedded::Store;
 
 use crate::node::{KEY, Node, config};
 use crate::stream::Stream;
@@ -252,15 +253,17 @@ async fn a_client_that_does_not_read_is_cut_and_the_others_go_on() {
 }
 
 #[tokio::test]
-async fn a_jobs_events_need_the_key_and_end_with_its_result() {
-    let node = Node::start();
+async fn a_jobs_events_need_the_key_or_a_client_that_may_follow_it() {
+    let config = config();
+    let backend = Store::new(config.namespaces.clone()).open();
+    let node = Node::start_closed(backend, config, Options::default());
     let record = node
         .post("/api/jobs", &json!({"type": "x", "data": 1}))
         .await
         .json();
     let id = record["id"].as_str().expect("an id");
     let path = format!("/api/jobs/{id}/events");
-    assert_eq!(get(node.client, &path).await.status, 401);
+    get(node.client, &path).await.problem(403, 102);
     let missing = node
         .call(
             "GET",

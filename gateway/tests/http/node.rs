@@ -48,8 +48,15 @@ impl Node {
         Self::start_on(backend, config, options)
     }
 
-    pub(crate) fn start_on(backend: Backend, config: Config, options: Options) -> Self {
-        let listeners = Listeners::bind(&config.gateway).expect("free ports");
+    /// Anyone may do everything there.
+    pub(crate) fn start_on(backend: Backend, mut config: Config, options: Options) -> Self {
+        config.open_to_anyone();
+        Self::start_closed(backend, config, options)
+    }
+
+    /// Clients may do what the configuration says.
+    pub(crate) fn start_closed(backend: Backend, config: Config, options: Options) -> Self {
+        let listeners = Listeners::bind(&config).expect("free ports");
         let client = listeners.client.local_addr().expect("bound");
         let admin = listeners.admin.as_ref().and_then(|admin| admin.local_addr().ok());
         let shutdown = CancellationToken::new();

@@ -20,7 +20,7 @@ use crate::wire::DEADLINE;
 const SECRET: &str = "a secret for these tests, of 32 bytes and more";
 
 /// A configuration with tokens, and whether clients may come without.
-fn config(anonymous: bool) -> Config {
+pub(crate) fn config(anonymous: bool) -> Config {
     let mut config = node::config();
     for endpoint in &mut config.endpoints {
         endpoint.anonymous = anonymous;
@@ -34,23 +34,23 @@ fn config(anonymous: bool) -> Config {
 }
 
 /// A token of `user` that ends so many seconds from now.
-fn token(user: &str, from_now: f64) -> String {
+pub(crate) fn token(user: &str, from_now: f64) -> String {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("after 1970");
     let claims = json!({"sub": user, "exp": now.as_secs_f64() + from_now});
     let key = EncodingKey::from_secret(SECRET.as_bytes());
     jsonwebtoken::encode(&Header::default(), &claims, &key).expect("signed")
 }
 
-fn request(node: &Node, query: &str) -> Request {
+pub(crate) fn request(node: &Node, query: &str) -> Request {
     format!("ws://{}/ws{query}", node.client)
         .into_client_request()
         .expect("a request")
 }
 
-struct Client(WebSocketStream<MaybeTlsStream<TcpStream>>);
+pub(crate) struct Client(WebSocketStream<MaybeTlsStream<TcpStream>>);
 
 impl Client {
-    async fn connect(request: Request) -> Result<Self, u16> {
+    pub(crate) async fn connect(request: Request) -> Result<Self, u16> {
         match connect_async(request).await {
             Ok((socket, _)) => Ok(Self(socket)),
             Err(Error::Http(response)) => Err(response.status().as_u16()),
@@ -63,14 +63,14 @@ impl Client {
         message.expect("in time").expect("not ended").expect("no error")
     }
 
-    async fn next(&mut self) -> Value {
+    pub(crate) async fn next(&mut self) -> Value {
         match self.message().await {
             Message::Text(text) => serde_json::from_str(&text).expect("JSON"),
             other => panic!("no text: {other:?}"),
         }
     }
 
-    async fn ask(&mut self, command: Value) -> Value {
+    pub(crate) async fn ask(&mut self, command: Value) -> Value {
         let message = Message::text(command.to_string());
         self.0.send(message).await.expect("sent");
         self.next().await
@@ -87,6 +87,8 @@ async fn a_token_counts_wherever_it_stands_and_names_the_user() {
     let mut with_cookie = request(&node, "");
     let cookie = format!("a=b; tidegate_token={ann}").parse().expect("a header");
     with_cookie.headers_mut().insert("cookie", cookie);
+    let own = format!("http://{}", node.client).parse().expect("a header");
+    with_cookie.headers_mut().insert("origin", own);
     for request in [request(&node, &format!("?token={ann}")), with_header, with_cookie] {
         let mut client = Client::connect(request).await.expect("let in");
         assert_eq!(client.next().await["user"], "ann");
@@ -203,4 +205,31 @@ async fn a_connection_ends_with_its_token_after_a_notice_unless_another_comes() 
         going_on.ask(json!({"id": 2, "action": "ping"})).await["type"],
         "pong"
     );
+}
+
+#[tokio::test]
+async fn a_cookie_counts_only_for_pages_that_are_named() {
+    let mut config = config(false);
+    config.gateway.allowed_origins = vec!["https://app.example.com".into(), "*".into()];
+    let node = Node::start_with(config, Options::default());
+    let ann = token("ann", 60.0);
+    for (headers, may) in [
+        (&[("origin", "https://app.example.com")][..], true),
+        (&[("sec-fetch-site", "same-origin")], true),
+        (&[], false),
+        (&[("sec-fetch-site", "cross-site")], false),
+        (&[("origin", "https://evil.example")], false),
+        (&[("origin", "null")], false),
+    ] {
+        let mut request = request(&node, "");
+        let cookie = format!("tidegate_token={ann}").parse().expect("a header");
+        request.headers_mut().insert("cookie", cookie);
+        for (name, value) in headers {
+            request
+                .headers_mut()
+                .insert(*name, value.parse().expect("a header"));
+        }
+        let refused = Client::connect(request).await.err();
+        assert_eq!(refused, (!may).then_some(401), "{headers:?}");
+    }
 }

@@ -6,7 +6,7 @@ use axum::Router;
 use axum::extract::Request;
 use axum::response::{IntoResponse, Response};
 use axum::routing::any;
-use tidegate_gateway::transport::accept::{ClientStream, Settings};
+use tidegate_gateway::transport::accept::{ClientStream, Settings, Trusted};
 use tidegate_gateway::transport::ws::{self, Opening, Origins};
 use tokio_util::sync::CancellationToken;
 
@@ -15,6 +15,7 @@ pub(crate) fn settings() -> Settings {
         connections: 1000,
         handshake_timeout: Duration::from_secs(5),
         drain: Duration::from_secs(5),
+        trusted: Trusted::default(),
     }
 }
 

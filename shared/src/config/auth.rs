@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::mistake::Wrong;
 use super::section::Section;
+use super::users::{self, Unset, User};
 use super::value;
 
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -14,6 +15,10 @@ pub struct Auth {
     pub api_keys: Vec<[u8; 32]>,
     /// What the tokens of clients must be. None: no token is known.
     pub jwt: Option<Jwt>,
+    /// Users with a password, each with a name of its own.
+    pub users: Vec<User>,
+    /// Users that are missing because a variable of the environment is not set. Only a gateway needs them.
+    pub(super) unset: Vec<Unset>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -89,6 +94,10 @@ impl Secret {
     pub fn as_bytes(&self) -> &[u8] {
         self.0.as_bytes()
     }
+
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
 }
 
 impl fmt::Debug for Secret {
@@ -97,7 +106,11 @@ impl fmt::Debug for Secret {
     }
 }
 
-pub(super) fn read(section: &mut Section<'_, '_, '_>, auth: &mut Auth) {
+pub(super) fn read(
+    section: &mut Section<'_, '_, '_>,
+    environment: &dyn Fn(&str) -> Option<String>,
+    auth: &mut Auth,
+) {
     if let Some(keys) = section.list("api_keys", value::api_key) {
         auth.api_keys = keys;
     }
@@ -108,6 +121,7 @@ pub(super) fn read(section: &mut Section<'_, '_, '_>, auth: &mut Auth) {
             auth.jwt = Some(jwt);
         }
     });
+    section.each("auth.users", |section| users::user(section, environment, auth));
 }
 
 fn jwt(section: &mut Section<'_, '_, '_>) -> Jwt {

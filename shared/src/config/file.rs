@@ -8,15 +8,17 @@ use toml::de::DeTable;
 
 use super::auth;
 use super::builtin;
+use super::endpoint;
 use super::mistake::Wrong;
+use super::network;
 use super::quantity;
 use super::queues;
 use super::reader::Reader;
+use super::schedules;
 use super::section::Section;
+use super::served;
 use super::value;
-use super::{
-    Config, Connection, DialectName, Drain, Endpoint, Gateway, Limits, LogFormat, Redis, Telemetry, Worker,
-};
+use super::{Config, Connection, Drain, Gateway, Jobs, Limits, LogFormat, Redis, Telemetry, Worker};
 use crate::job::QueuePolicy;
 use crate::namespace::{Access, Namespace, Namespaces, SlowPolicy, TopicKind};
 use crate::topic::Topic;
@@ -40,7 +42,12 @@ fn keep<T>(target: &mut T, value: Option<T>) {
 }
 
 /// Puts what the document says over what `config` holds.
-pub(super) fn read<'d>(reader: &mut Reader<'_>, document: &'d DeTable<'d>, config: &mut Config) {
+pub(super) fn read<'d>(
+    reader: &mut Reader<'_>,
+    document: &'d DeTable<'d>,
+    environment: &dyn Fn(&str) -> Option<String>,
+    config: &mut Config,
+) {
     reader.document(document, |root| {
         root.table("redis", |section| redis(section, &mut config.redis));
         root.table("gateway", |section| gateway(section, &mut config.gateway));
@@ -57,11 +64,11 @@ pub(super) fn read<'d>(reader: &mut Reader<'_>, document: &'d DeTable<'d>, confi
         root.table("drain", |section| drain(section, &mut config.drain));
         let mut anonymous = false;
         root.table("auth", |section| {
-            auth::read(section, &mut config.auth);
+            auth::read(section, environment, &mut config.auth);
             keep(&mut anonymous, section.flag("anonymous"));
         });
-        config.namespaces = namespaces(root, &config.limits);
-        endpoints(root, anonymous, &mut config.endpoints);
+        config.namespaces = namespaces(root, config.namespaces.default_namespace(), &config.limits);
+        endpoint::read(root, anonymous, &mut config.endpoints);
         let mut policy = QueuePolicy::default();
         root.table("worker", |section| {
             worker(section, &mut config.worker);
@@ -69,9 +76,9 @@ pub(super) fn read<'d>(reader: &mut Reader<'_>, document: &'d DeTable<'d>, confi
         });
         let queues = queues::named(root, &policy);
         config.namespaces = std::mem::take(&mut config.namespaces).with_queues(queues);
+        config.schedules = schedules::read(root);
         root.table("telemetry", |section| telemetry(section, &mut config.telemetry));
-        // All their keys are in `not_yet.rs`.
-        root.table("jobs", |_| {});
+        root.table("jobs", |section| jobs(section, &mut config.jobs));
     });
 }
 
@@ -86,9 +93,16 @@ fn gateway(section: &mut Section<'_, '_, '_>, gateway: &mut Gateway) {
         &mut gateway.admin_listen,
         section.text("admin_listen", value::address),
     );
+    if let Some(advertise) = section.text("advertise", value::advertise) {
+        gateway.advertise = advertise;
+    }
     keep(
         &mut gateway.allowed_origins,
         section.list("allowed_origins", value::origin),
+    );
+    keep(
+        &mut gateway.trusted_proxies,
+        section.list("trusted_proxies", network::network),
     );
 }
 
@@ -98,8 +112,20 @@ fn limits(section: &mut Section<'_, '_, '_>, limits: &mut Limits) {
         section.number("connections", &(0..=10_000_000)),
     );
     keep(
+        &mut limits.connections_per_user,
+        section.number("connections_per_user", &(0..=1_000_000)),
+    );
+    keep(
+        &mut limits.connections_per_address,
+        section.number("connections_per_address", &(0..=1_000_000)),
+    );
+    keep(
         &mut limits.subscriptions_per_connection,
         section.number("subscriptions_per_connection", &(1..=100_000)),
+    );
+    keep(
+        &mut limits.calls_per_user,
+        section.number("calls_per_user", &(1..=10_000)),
     );
     // A `subscribe` with the longest topic and a position has about 400 bytes.
     keep(&mut limits.message, section.size("message", &(512..=64 * MIB)));
@@ -158,10 +184,10 @@ fn check_outbox(section: &mut Section<'_, '_, '_>, key: &str, data: usize, outbo
 }
 
 /// `default` first, wherever it stands: the others take from it what they don't set.
-fn namespaces(root: &mut Section<'_, '_, '_>, limits: &Limits) -> Namespaces {
+fn namespaces(root: &mut Section<'_, '_, '_>, default: &Namespace, limits: &Limits) -> Namespaces {
     let mut default = Namespace {
         max_data: limits.data,
-        ..Namespace::new(Topic::DEFAULT_NAMESPACE)
+        ..default.clone()
     };
     root.quietly("namespace", |section| {
         if section.text("name", value::namespace).as_deref() == Some(Topic::DEFAULT_NAMESPACE) {
@@ -189,11 +215,16 @@ fn namespaces(root: &mut Section<'_, '_, '_>, limits: &Limits) -> Namespaces {
             others.push(read);
         }
     });
+    // Whoever says what the endpoints are says what their topics are, too.
+    if !root.has("endpoint") {
+        let named: Vec<Box<str>> = others.iter().map(|one| one.name.clone()).collect();
+        others.extend(Namespaces::built_in(&default).filter(|one| !named.contains(&one.name)));
+    }
     Namespaces::new(default, others)
 }
 
 fn namespace(section: &mut Section<'_, '_, '_>, mut namespace: Namespace, limits: &Limits) -> Namespace {
-    const ACCESS: &[(&str, Access)] = &[("anyone", Access::Anyone)];
+    let access = Access::ALL.map(|one| (one.name(), one));
     let kinds = [
         ("plain", TopicKind::Plain),
         ("state", TopicKind::State),
@@ -243,13 +274,13 @@ fn namespace(section: &mut Section<'_, '_, '_>, mut namespace: Namespace, limits
     if section.has("max_data") {
         check_outbox(section, "max_data", namespace.max_data, limits.outbox);
     }
-    keep(&mut namespace.subscribe, section.choice("subscribe", ACCESS));
-    keep(&mut namespace.publish, section.choice("publish", ACCESS));
-    keep(&mut namespace.set, section.choice("set", ACCESS));
-    keep(&mut namespace.history, section.choice("history", ACCESS));
+    keep(&mut namespace.subscribe, section.choice("subscribe", &access));
+    keep(&mut namespace.publish, section.choice("publish", &access));
+    keep(&mut namespace.set, section.choice("set", &access));
+    keep(&mut namespace.history, section.choice("history", &access));
     keep(
         &mut namespace.see_presence,
-        section.choice("see_presence", ACCESS),
+        section.choice("see_presence", &access),
     );
     namespace
 }
@@ -275,42 +306,9 @@ fn check_join_leave(section: &mut Section<'_, '_, '_>, presence: bool, kind: Top
     );
 }
 
-const DIALECTS: &[(&str, DialectName)] = &[("native", DialectName::Native), ("echo", DialectName::Echo)];
-
-fn endpoints(root: &mut Section<'_, '_, '_>, anonymous: bool, endpoints: &mut Vec<Endpoint>) {
-    let mut read: Vec<Endpoint> = Vec::new();
-    let count = root.each("endpoint", |section| {
-        let path = section.required("path", value::endpoint_path);
-        let dialect = section.choice("dialect", DIALECTS);
-        let anonymous = section.flag("anonymous").unwrap_or(anonymous);
-        let Some(path) = path else { return };
-        if read.iter().any(|other| other.path == path) {
-            let wrong = Wrong::new(
-                format!("the path `{path}` belongs to another endpoint already"),
-                "give each endpoint a path of its own",
-            );
-            section.wrong("path", section.place_of("path"), wrong);
-            return;
-        }
-        read.push(Endpoint {
-            path,
-            dialect: dialect.unwrap_or(DialectName::Native),
-            app: String::new(),
-            anonymous,
-        });
-    });
-    if count > 0 {
-        *endpoints = read;
-    } else {
-        for endpoint in endpoints {
-            endpoint.anonymous |= anonymous;
-        }
-    }
-}
-
 fn worker(section: &mut Section<'_, '_, '_>, worker: &mut Worker) {
-    if let Some(queues) = section.list("queues", value::queue) {
-        if let Err(wrong) = value::some_queues(&queues) {
+    if let Some(queues) = section.sequence("queues", served::one) {
+        if let Err(wrong) = served::some_queues(&queues) {
             section.wrong("queues", section.place_of("queues"), wrong);
         }
         worker.queues = queues;
@@ -335,6 +333,14 @@ fn worker(section: &mut Section<'_, '_, '_>, worker: &mut Worker) {
     section.each("worker.command", |section| {
         builtin::command(section, &mut worker.commands);
     });
+}
+
+fn jobs(section: &mut Section<'_, '_, '_>, jobs: &mut Jobs) {
+    let access = Access::ALL.map(|one| (one.name(), one));
+    keep(&mut jobs.submit, section.choice("submit", &access));
+    keep(&mut jobs.follow, section.choice("follow", &access));
+    keep(&mut jobs.cancel, section.choice("cancel", &access));
+    keep(&mut jobs.call, section.choice("call", &access));
 }
 
 fn telemetry(section: &mut Section<'_, '_, '_>, telemetry: &mut Telemetry) {

@@ -9,6 +9,7 @@ use toml::de::DeTable;
 use super::mistake::{ConfigErrors, Mistake, Place};
 use super::overrides::{self, Overrides};
 use super::reader::Reader;
+use super::users::Unset;
 use super::{Config, file};
 
 /// Largest configuration file, in bytes.
@@ -60,7 +61,12 @@ impl Config {
     ) -> Result<Self, ConfigErrors> {
         let mut config = Self::default();
         config.gateway.listen = flags.default_listen.unwrap_or(config.gateway.listen);
-        let mut mistakes = file.map_or_else(Vec::new, |(name, text)| from_text(name, text, &mut config));
+        if flags.open {
+            config.open_to_anyone();
+        }
+        let mut mistakes = file.map_or_else(Vec::new, |(name, text)| {
+            from_text(name, text, environment, &mut config)
+        });
         mistakes.extend(overrides::apply(&mut config, environment, flags));
         if mistakes.is_empty() {
             mistakes.extend(same_address(&config));
@@ -73,32 +79,19 @@ impl Config {
         }
     }
 
-    /// What only a gateway needs: an endpoint that nobody could use is a mistake.
+    /// What only a gateway needs.
     pub fn check_gateway(&self) -> Result<(), ConfigErrors> {
-        let has_tokens = self.auth.jwt.is_some();
-        let closed = self
-            .endpoints
-            .iter()
-            .filter(|endpoint| !endpoint.anonymous && !has_tokens);
-        let mistakes: Vec<Mistake> = closed
-            .map(|endpoint| Mistake {
-                place: Place::Whole,
-                key: "endpoint.anonymous".into(),
-                what: format!(
-                    "the endpoint `{}` does not allow anonymous clients, and no tokens are known",
-                    endpoint.path
-                ),
-                help: "set `secret` or `public_key_file` under [auth.jwt] (or TIDEGATE_TOKEN_SECRET), and \
-                       `tidegate token` makes tokens; or set `anonymous = true` in its `[[endpoint]]`, or \
-                       in `[auth]` for all endpoints: everyone who can reach it may then do everything"
-                    .into(),
-            })
-            .collect();
+        let mistakes: Vec<Mistake> = self.auth.unset.iter().map(Unset::mistake).collect();
         if mistakes.is_empty() {
             Ok(())
         } else {
             Err(ConfigErrors::of(mistakes))
         }
+    }
+
+    /// Whether clients can show who they are.
+    pub fn knows_users(&self) -> bool {
+        self.auth.jwt.is_some() || !self.auth.users.is_empty()
     }
 }
 
@@ -115,11 +108,16 @@ fn read(path: &Path) -> Result<String, String> {
     Ok(text)
 }
 
-fn from_text(name: &str, text: &str, config: &mut Config) -> Vec<Mistake> {
+fn from_text(
+    name: &str,
+    text: &str,
+    environment: &dyn Fn(&str) -> Option<String>,
+    config: &mut Config,
+) -> Vec<Mistake> {
     let mut reader = Reader::new(name, text);
     let (document, errors) = DeTable::parse_recoverable(text);
     if errors.is_empty() {
-        file::read(&mut reader, document.get_ref(), config);
+        file::read(&mut reader, document.get_ref(), environment, config);
     } else {
         // What can be guessed of a broken document would bring mistakes that nobody made.
         for error in errors.iter().take(SYNTAX_LIMIT) {
@@ -136,12 +134,28 @@ fn same_address(config: &Config) -> Option<Mistake> {
         a.port() != 0 && a.port() == b.port() && overlap
     };
     let (listen, admin) = (config.gateway.listen, config.gateway.admin_listen);
-    clash(listen, admin).then(|| Mistake {
+    if clash(listen, admin) {
+        return Some(Mistake {
+            place: Place::Whole,
+            key: "gateway.admin_listen".into(),
+            what: format!("clients ({listen}) and administration ({admin}) have the same port"),
+            help: "give `gateway.admin_listen` (--admin-listen) another port".into(),
+        });
+    }
+    let own = config.endpoints.iter().filter_map(|endpoint| {
+        let address = endpoint.listen?;
+        [listen, admin]
+            .into_iter()
+            .find(|other| clash(address, *other))
+            .map(|other| (address, other))
+    });
+    own.map(|(address, other)| Mistake {
         place: Place::Whole,
-        key: "gateway.admin_listen".into(),
-        what: format!("clients ({listen}) and administration ({admin}) have the same port"),
-        help: "give `gateway.admin_listen` (--admin-listen) another port".into(),
+        key: "endpoint.listen".into(),
+        what: format!("an endpoint ({address}) has the same port as the gateway ({other})"),
+        help: "give it another port, or remove `listen`: it is then served at the gateway's".into(),
     })
+    .next()
 }
 
 fn key_missing(config: &Config) -> Option<Mistake> {

@@ -6,18 +6,24 @@
 
 mod auth;
 mod builtin;
+mod endpoint;
 mod file;
+mod keys;
 mod load;
 mod mistake;
+mod network;
 mod not_yet;
 mod overrides;
 mod quantity;
 mod queues;
 mod reader;
+mod schedules;
 mod section;
+mod served;
 mod shape;
 #[cfg(test)]
 mod tests;
+mod users;
 mod value;
 
 use std::fmt;
@@ -25,14 +31,18 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::job::MAX_STALLS_DEFAULT;
+use crate::job::{MAX_STALLS_DEFAULT, Schedule};
 use crate::name::QueueName;
-use crate::namespace::Namespaces;
+use crate::namespace::{Access, Namespaces};
 
 pub use auth::{Auth, Jwt, Secret, TokenAlgorithm};
 pub use builtin::{Command, Pattern, Webhook};
+pub use endpoint::{DialectName, Endpoint};
+pub use keys::{Key, Kind, REFERENCE, keys};
 pub use mistake::{ConfigErrors, Mistake, Place};
+pub use network::Network;
 pub use overrides::Overrides;
+pub use users::{Password, User};
 
 #[derive(Debug, Clone)]
 pub struct Config {
@@ -44,8 +54,11 @@ pub struct Config {
     pub drain: Drain,
     pub auth: Auth,
     pub namespaces: Namespaces,
+    pub jobs: Jobs,
     pub endpoints: Vec<Endpoint>,
     pub worker: Worker,
+    /// Each with a name of its own.
+    pub schedules: Vec<Schedule>,
     pub telemetry: Telemetry,
 }
 
@@ -72,8 +85,12 @@ impl fmt::Debug for Redis {
 pub struct Gateway {
     pub listen: SocketAddr,
     pub admin_listen: SocketAddr,
+    /// How other nodes reach this one, as `http://host:port`. Absent: as `listen` and the network say.
+    pub advertise: Option<String>,
     /// Origins that browsers may connect from. Requests without an `Origin` are always accepted.
     pub allowed_origins: Vec<String>,
+    /// Whose word counts on where a client comes from.
+    pub trusted_proxies: Vec<Network>,
 }
 
 /// Sizes in bytes.
@@ -81,7 +98,12 @@ pub struct Gateway {
 pub struct Limits {
     /// 0: from the file descriptor limit.
     pub connections: usize,
+    /// 0: any number, as below.
+    pub connections_per_user: usize,
+    pub connections_per_address: usize,
     pub subscriptions_per_connection: usize,
+    /// Calls that one user, or one connection without a name, has under way on one node.
+    pub calls_per_user: usize,
     /// Largest WebSocket message; a larger one closes with 1009.
     pub message: usize,
     /// Largest `data` where the namespace sets no other.
@@ -95,6 +117,16 @@ pub struct Limits {
     pub pong_timeout: Duration,
     /// A connection over which nothing but pings has gone for so long is closed. Zero: never.
     pub idle_timeout: Duration,
+}
+
+/// What clients may do with jobs. Binds clients only, never `/api`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Jobs {
+    pub submit: Access,
+    /// Topics of jobs and of queues, their logs as well.
+    pub follow: Access,
+    pub cancel: Access,
+    pub call: Access,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -120,24 +152,16 @@ pub struct Sse {
     pub heartbeat: Duration,
 }
 
+/// A queue that a worker serves, and its share of the worker: with weight 3, three times that of one with 1.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Endpoint {
-    pub path: String,
-    pub dialect: DialectName,
-    pub app: String,
-    pub anonymous: bool,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum DialectName {
-    Native,
-    /// Every message comes back: for conformance suites.
-    Echo,
+pub struct ServedQueue {
+    pub name: QueueName,
+    pub weight: u32,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Worker {
-    pub queues: Vec<QueueName>,
+    pub queues: Vec<ServedQueue>,
     /// Most jobs running at once in this process.
     pub concurrency: usize,
     pub lease: Duration,
@@ -168,6 +192,19 @@ pub fn duration(text: &str) -> Result<Duration, String> {
     quantity::duration(text).map_err(|wrong| format!("{}; {}", wrong.what, wrong.help))
 }
 
+impl Config {
+    /// Lets anyone do everything with topics and jobs, as far as nothing else is set.
+    pub fn open_to_anyone(&mut self) {
+        self.namespaces.open_to_anyone();
+        self.jobs = Jobs {
+            submit: Access::Anyone,
+            follow: Access::Anyone,
+            cancel: Access::Anyone,
+            call: Access::Anyone,
+        };
+    }
+}
+
 impl Default for Config {
     fn default() -> Self {
         let any = |port| SocketAddr::from((Ipv4Addr::UNSPECIFIED, port));
@@ -179,11 +216,16 @@ impl Default for Config {
             gateway: Gateway {
                 listen: any(8080),
                 admin_listen: any(9090),
+                advertise: None,
                 allowed_origins: Vec::new(),
+                trusted_proxies: Vec::new(),
             },
             limits: Limits {
                 connections: 0,
+                connections_per_user: 0,
+                connections_per_address: 0,
                 subscriptions_per_connection: 128,
+                calls_per_user: 32,
                 message: 64 * 1024,
                 data: 64 * 1024,
                 outbox: 1024 * 1024,
@@ -205,14 +247,15 @@ impl Default for Config {
             },
             auth: Auth::default(),
             namespaces: Namespaces::default(),
-            endpoints: vec![Endpoint {
-                path: "/ws".into(),
-                dialect: DialectName::Native,
-                app: String::new(),
-                anonymous: false,
-            }],
+            jobs: Jobs {
+                submit: Access::Users,
+                follow: Access::Owner,
+                cancel: Access::Owner,
+                call: Access::Users,
+            },
+            endpoints: Endpoint::built_in(),
             worker: Worker {
-                queues: QueueName::parse("default").into_iter().collect(),
+                queues: served::queues("default").unwrap_or_default(),
                 concurrency: 16,
                 lease: Duration::from_secs(30),
                 max_stalls: MAX_STALLS_DEFAULT,
@@ -221,6 +264,7 @@ impl Default for Config {
                 webhook: Webhook::default(),
                 commands: Vec::new(),
             },
+            schedules: Vec::new(),
             telemetry: Telemetry {
                 log: "info".into(),
                 log_format: LogFormat::Text,

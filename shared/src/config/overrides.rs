@@ -5,7 +5,9 @@ use std::net::SocketAddr;
 
 use super::Config;
 use super::auth;
+use super::builtin;
 use super::mistake::{Mistake, Place, Wrong};
+use super::served;
 use super::value;
 
 /// Values of the command line flags that gateway, worker and `tidegate` share, as they were typed. They
@@ -27,6 +29,8 @@ pub struct Overrides {
     pub log: Option<String>,
     /// What `gateway.listen` is where nothing sets it: `tidegate dev` listens on loopback only.
     pub default_listen: Option<SocketAddr>,
+    /// What nothing sets is open to anyone, as in `tidegate dev`.
+    pub open: bool,
 }
 
 /// Puts environment and flags over the file.
@@ -57,7 +61,7 @@ pub(super) fn apply(
         value::redis_url(text).map(|url| config.redis.url = url)
     });
     over.put("TIDEGATE_QUEUES", "--queues", flags.queues, |text| {
-        value::queues(text).map(|queues| config.worker.queues = queues)
+        served::queues(text).map(|queues| config.worker.queues = queues)
     });
     over.put(
         "TIDEGATE_CONCURRENCY",
@@ -79,6 +83,10 @@ pub(super) fn apply(
     over.put("TIDEGATE_TOKEN_SECRET", "", None, |text| {
         let secret = auth::secret(text)?;
         config.auth.jwt.get_or_insert_default().secret = Some(secret);
+        Ok(())
+    });
+    over.put("TIDEGATE_WEBHOOK_SECRET", "", None, |text| {
+        config.worker.webhook.secret = Some(builtin::secret(text)?);
         Ok(())
     });
     over.mistakes

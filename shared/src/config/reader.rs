@@ -1,10 +1,11 @@
 //! Reads a parsed TOML document: knows which line every byte is on, collects mistakes instead of stopping
 //! at the first, and finds what an unknown key was meant to be among all keys that were asked for.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use toml::de::DeTable;
 
+use super::keys::Kind;
 use super::mistake::{Mistake, Place, echo};
 use super::section::Section;
 
@@ -16,6 +17,9 @@ pub(super) struct Reader<'s> {
     mistakes: Vec<Mistake>,
     pub(super) known: BTreeSet<Known>,
     pub(super) unknown: Vec<Unknown>,
+    /// What the values of this version's keys look like, by section and key.
+    pub(super) kinds: BTreeMap<(&'static str, &'static str), Kind>,
+    pub(super) required: BTreeSet<(&'static str, &'static str)>,
     /// Set while a section that is absent is read for the sake of its keys.
     pub(super) silent: bool,
 }
@@ -66,6 +70,8 @@ impl<'s> Reader<'s> {
             mistakes: Vec::new(),
             known: BTreeSet::new(),
             unknown: Vec::new(),
+            kinds: BTreeMap::new(),
+            required: BTreeSet::new(),
             silent: false,
         }
     }
@@ -141,8 +147,13 @@ impl<'s> Reader<'s> {
         let nearest_here = nearest(&unknown.key, self.known.iter().filter(here));
         let elsewhere = nearest(&unknown.key, self.known.iter().filter(|known| !here(known)));
         match (nearest_here, elsewhere) {
-            // The very same key of another section is likelier meant than a similar one of this.
-            (_, Some((0, known))) if known.form == Form::Value => {
+            // The very same key of another section is likelier meant than a similar one of this, but a section
+            // is no key.
+            (here, Some((0, known)))
+                if known.form == Form::Value
+                    && !(unknown.form != Form::Value
+                        && here.is_some_and(|(_, known)| known.form != Form::Value)) =>
+            {
                 format!("`{}` belongs to `{}`", known.key, self.header(known.section))
             }
             (Some((_, known)), _) => {

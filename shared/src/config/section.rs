@@ -8,11 +8,13 @@ use std::time::Duration;
 use toml::Spanned;
 use toml::de::{DeArray, DeTable, DeValue};
 
+use super::keys::Kind;
 use super::mistake::{Wrong, echo};
 use super::not_yet;
 use super::quantity;
 use super::reader::{Form, Known, Reader, Unknown, join};
-use super::shape::{Off, is_a, kind, number, time};
+use super::shape::{Off, is_a, json, kind, number, time};
+use crate::json::RawJson;
 
 #[derive(Debug)]
 pub(super) struct Section<'r, 's, 'd> {
@@ -44,6 +46,7 @@ impl<'r, 's, 'd> Section<'r, 's, 'd> {
     /// empty one.
     pub(super) fn table(&mut self, path: &'static str, read: impl FnOnce(&mut Section<'_, 's, '_>)) {
         let key = last(path);
+        self.learn(key, Kind::Section);
         match self.ask(key, Form::Section) {
             Some((DeValue::Table(table), at)) => self.reader.section(path, table, at, read),
             Some((other, at)) => {
@@ -63,6 +66,7 @@ impl<'r, 's, 'd> Section<'r, 's, 'd> {
         mut read: impl FnMut(&mut Section<'_, 's, '_>),
     ) -> usize {
         let key = last(path);
+        self.learn(key, Kind::Sections);
         let tables = match self.ask(key, Form::Sections) {
             Some((DeValue::Array(array), at)) => self.tables(key, array, at),
             Some((other, at)) => {
@@ -121,6 +125,7 @@ impl<'r, 's, 'd> Section<'r, 's, 'd> {
         key: &'static str,
         parse: impl FnOnce(&str) -> Result<T, Wrong>,
     ) -> Option<T> {
+        self.learn(key, Kind::Text);
         let (value, at) = self.ask(key, Form::Value)?;
         let result = match value {
             DeValue::String(text) => parse(text),
@@ -140,10 +145,12 @@ impl<'r, 's, 'd> Section<'r, 's, 'd> {
             let help = format!("add `{key} = \"…\"` to this section");
             self.reader.report(self.at, join(self.path, key), what, help);
         }
+        self.reader.required.insert((self.path, key));
         self.text(key, parse)
     }
 
     pub(super) fn flag(&mut self, key: &'static str) -> Option<bool> {
+        self.learn(key, Kind::Flag);
         let (value, at) = self.ask(key, Form::Value)?;
         let result = match value {
             DeValue::Boolean(flag) => Ok(*flag),
@@ -157,14 +164,27 @@ impl<'r, 's, 'd> Section<'r, 's, 'd> {
         key: &'static str,
         range: &RangeInclusive<u64>,
     ) -> Option<T> {
+        self.learn(key, Kind::Number(range.clone()));
         let (value, at) = self.ask(key, Form::Value)?;
         let result = number(value).and_then(|number| quantity::within(number, range, |n| n.to_string()));
         let number = self.accept(key, at, result)?;
         T::try_from(number).ok()
     }
 
+    /// Anything, as JSON. A date becomes a text.
+    pub(super) fn json(&mut self, key: &'static str) -> Option<RawJson> {
+        self.learn(key, Kind::Any);
+        let (value, at) = self.ask(key, Form::Value)?;
+        let result = json(value).and_then(|value| {
+            RawJson::of(&value)
+                .map_err(|_| Wrong::new("this cannot be written as JSON", "write something else"))
+        });
+        self.accept(key, at, result)
+    }
+
     /// In bytes.
     pub(super) fn size(&mut self, key: &'static str, range: &RangeInclusive<u64>) -> Option<usize> {
+        self.learn(key, Kind::Size(range.clone()));
         let (value, at) = self.ask(key, Form::Value)?;
         let bytes = match value {
             DeValue::String(text) => quantity::size(text),
@@ -180,6 +200,7 @@ impl<'r, 's, 'd> Section<'r, 's, 'd> {
     }
 
     pub(super) fn time(&mut self, key: &'static str, range: &RangeInclusive<Duration>) -> Option<Duration> {
+        self.learn(key, Kind::Time(range.clone()));
         let (value, at) = self.ask(key, Form::Value)?;
         let result = time(value).and_then(|time| quantity::within(time, range, quantity::show_duration));
         self.accept(key, at, result)
@@ -208,6 +229,7 @@ impl<'r, 's, 'd> Section<'r, 's, 'd> {
         parse: impl Fn(&str, &[T]) -> Result<T, Wrong>,
     ) -> Option<Vec<T>> {
         const HELP: &str = "write a list of texts, as [\"a\", \"b\"]";
+        self.learn(key, Kind::Texts);
         let (value, at) = self.ask(key, Form::Value)?;
         let DeValue::Array(array) = value else {
             self.wrong(key, at, Wrong::new(is_a(value), HELP));
@@ -227,7 +249,8 @@ impl<'r, 's, 'd> Section<'r, 's, 'd> {
     /// One of some texts.
     pub(super) fn choice<T: Copy>(&mut self, key: &'static str, choices: &[(&str, T)]) -> Option<T> {
         let path = join(self.path, key);
-        self.text(key, |text| {
+        let names = choices.iter().map(|(name, _)| (*name).to_owned()).collect();
+        let found = self.text(key, |text| {
             let choice = choices.iter().find(|(name, _)| *name == text);
             choice.map(|(_, value)| *value).ok_or_else(|| {
                 let names: Vec<String> = choices.iter().map(|(name, _)| format!("\"{name}\"")).collect();
@@ -241,7 +264,14 @@ impl<'r, 's, 'd> Section<'r, 's, 'd> {
                     Wrong::new(format!("{} is not valid", echo(text)), help)
                 }
             })
-        })
+        });
+        self.learn(key, Kind::Choice(names));
+        found
+    }
+
+    /// Notes what a key's value looks like.
+    fn learn(&mut self, key: &'static str, kind: Kind) {
+        self.reader.kinds.insert((self.path, key), kind);
     }
 
     /// Reports a mistake in the value of a key, or in the section if it has no such key.
@@ -287,16 +317,10 @@ impl<'r, 's, 'd> Section<'r, 's, 'd> {
         for entry in not_yet::KEYS.iter().filter(|entry| entry.section == path) {
             if let Some((value, at)) = self.ask(entry.name, Form::Value) {
                 match entry.shape.check(value) {
-                    Ok(()) if entry.off.is(entry.shape, value) => {}
+                    Ok(()) if entry.off.is(value) => {}
                     Ok(()) => self.unavailable(entry.name, entry.off, at),
                     Err(wrong) => self.wrong(entry.name, at, wrong),
                 }
-            }
-        }
-        for section in not_yet::SECTIONS {
-            let (parent, key) = section.path.rsplit_once('.').unwrap_or(("", section.path));
-            if parent == self.path {
-                self.section_not_yet(key, section);
             }
         }
         for (key, value) in self.table {
@@ -324,47 +348,9 @@ impl<'r, 's, 'd> Section<'r, 's, 'd> {
         let path = join(self.path, key);
         let what = format!("`{path}` is not available in this version");
         let help = match off {
-            Off::Text(off) => format!("remove it, or set it to \"{off}\""),
-            Off::Never | Off::Nothing => "remove it".into(),
+            Off::Nothing => "remove it".into(),
         };
         self.reader.report(at, path, what, help);
-    }
-
-    /// A section that does not exist yet: refused as a whole, its keys checked all the same.
-    fn section_not_yet(&mut self, key: &'static str, section: &'static not_yet::Section) {
-        let form = if section.repeated {
-            Form::Sections
-        } else {
-            Form::Section
-        };
-        let found = self.ask(key, form);
-        let tables = match found {
-            Some((DeValue::Table(table), at)) => vec![(table, at)],
-            Some((DeValue::Array(array), at)) => self.tables(key, array, at),
-            _ => Vec::new(),
-        };
-        let read = |part: &mut Section<'_, 's, '_>| {
-            for (key, shape) in section.keys {
-                if let Some((value, at)) = part.ask(key, Form::Value) {
-                    part.accept(key, at, shape.check(value));
-                }
-            }
-        };
-        if tables.is_empty() {
-            if let Some((_, at)) = found {
-                self.unavailable(key, Off::Never, at);
-            }
-            self.absent(section.path, read);
-        }
-        for (table, at) in tables {
-            let what = format!(
-                "`{}` is not available in this version",
-                form.written(section.path)
-            );
-            let help = "remove the section".to_owned();
-            self.reader.report(at, section.path.to_owned(), what, help);
-            self.reader.section(section.path, table, at, read);
-        }
     }
 }
 

@@ -3,9 +3,10 @@
 
 use std::time::Duration;
 
+use serde_json::Value;
 use toml::de::DeValue;
 
-use super::mistake::{Wrong, echo};
+use super::mistake::Wrong;
 use super::quantity;
 
 /// What a value that is not used yet must look like.
@@ -13,21 +14,13 @@ use super::quantity;
 pub(super) enum Shape {
     Text,
     Number,
-    Time,
-    /// An array of texts.
-    List,
-    Table,
-    OneOf(&'static [&'static str]),
 }
 
 /// The value that means what this version does anyway.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Off {
-    /// There is none.
-    Never,
     /// 0, `0s`, an empty text or list.
     Nothing,
-    Text(&'static str),
 }
 
 impl Shape {
@@ -41,35 +34,15 @@ impl Shape {
         };
         match self {
             Self::Text => is(matches!(value, DeValue::String(_)), "write a text between quotes"),
-            Self::Table => is(matches!(value, DeValue::Table(_)), "write a table, as { a = 1 }"),
-            Self::List => {
-                let texts = matches!(value, DeValue::Array(array)
-                    if array.iter().all(|one| matches!(one.get_ref(), DeValue::String(_))));
-                is(texts, "write a list of texts, as [\"a\", \"b\"]")
-            }
             Self::Number => number(value).map(drop),
-            Self::Time => time(value).map(drop),
-            Self::OneOf(names) => match value {
-                DeValue::String(text) if names.contains(&text.as_ref()) => Ok(()),
-                DeValue::String(text) => Err(Wrong::new(
-                    format!("{} is not valid", echo(text)),
-                    format!("valid are \"{}\"", names.join("\", \"")),
-                )),
-                other => Err(Wrong::new(is_a(other), "write a text between quotes")),
-            },
         }
     }
 }
 
 impl Off {
-    pub(super) fn is(self, shape: Shape, value: &DeValue<'_>) -> bool {
+    pub(super) fn is(self, value: &DeValue<'_>) -> bool {
         match self {
-            Self::Never => false,
-            Self::Text(off) => matches!(value, DeValue::String(text) if *text == *off),
             Self::Nothing => match value {
-                DeValue::String(text) if shape == Shape::Time => {
-                    quantity::duration(text) == Ok(Duration::ZERO)
-                }
                 DeValue::String(text) => text.is_empty(),
                 DeValue::Array(array) => array.is_empty(),
                 other => number(other) == Ok(0),
@@ -115,4 +88,34 @@ pub(super) fn kind(value: &DeValue<'_>) -> &'static str {
 
 pub(super) fn is_a(value: &DeValue<'_>) -> String {
     format!("this is {}", kind(value))
+}
+
+/// Any value, as JSON has it.
+pub(super) fn json(value: &DeValue<'_>) -> Result<Value, Wrong> {
+    let out_of_range = || Wrong::new("a number in it is out of range", "write a smaller one");
+    Ok(match value {
+        DeValue::String(text) => Value::String(text.to_string()),
+        DeValue::Integer(integer) => i64::from_str_radix(integer.as_str(), integer.radix())
+            .map(Value::from)
+            .map_err(|_| out_of_range())?,
+        DeValue::Float(float) => {
+            let float: f64 = float.as_str().parse().map_err(|_| out_of_range())?;
+            serde_json::Number::from_f64(float)
+                .map(Value::Number)
+                .ok_or_else(out_of_range)?
+        }
+        DeValue::Boolean(flag) => Value::Bool(*flag),
+        DeValue::Datetime(time) => Value::String(time.to_string()),
+        DeValue::Array(array) => {
+            let all: Result<Vec<Value>, Wrong> = array.iter().map(|one| json(one.get_ref())).collect();
+            Value::Array(all?)
+        }
+        DeValue::Table(table) => {
+            let mut map = serde_json::Map::new();
+            for (key, value) in table {
+                map.insert(key.get_ref().to_string(), json(value.get_ref())?);
+            }
+            Value::Object(map)
+        }
+    })
 }

@@ -56,6 +56,7 @@ fn every_key_of_this_version_is_taken_over() {
         &config.endpoints,
         &config.worker,
         &config.telemetry,
+        &config.jobs,
     ));
     let (chat, raw, plain) = (
         namespace_of(&config, "chat:1"),
@@ -80,6 +81,9 @@ fn every_key_of_this_version_is_taken_over() {
     );
     assert_eq!((mail.max_attempts, other.max_attempts), (7, MAX_ATTEMPTS_DEFAULT));
     assert_eq!(mail.retention, Duration::from_secs(86_400));
+    assert_eq!((mail.max_running, other.max_running), (4, 0));
+    let rate = mail.rate.map(|rate| (rate.limit, rate.period));
+    assert_eq!((rate, other.rate), (Some((100, Duration::from_secs(1))), None));
     for policy in [mail, other] {
         assert_eq!(policy.retry_base, Duration::from_millis(250));
         assert_eq!(policy.cancel_grace, Duration::from_secs(3));
@@ -175,15 +179,34 @@ fn anonymous_of_auth_counts_where_an_endpoint_says_nothing() {
             .map(|one| one.anonymous)
             .collect::<Vec<_>>()
     };
-    assert_eq!(anonymous("[auth]\nanonymous = true"), [true]);
+    assert!(anonymous("[auth]\nanonymous = true").iter().all(|one| *one));
     let own = "[auth]\nanonymous = true\n[[endpoint]]\npath = \"/a\"\n[[endpoint]]\npath = \"/b\"\nanonymous = false";
     assert_eq!(anonymous(own), [true, false]);
 }
 
 #[test]
-fn a_gateway_without_anonymous_clients_is_told_what_to_set() {
-    let config = Config::default();
-    insta::assert_snapshot!(config.check_gateway().expect_err("nobody could connect"));
+fn what_nothing_sets_is_closed_unless_it_is_to_be_open() {
+    let text = "[[namespace]]\nname = \"chat\"\npublish = \"owner\"\n[jobs]\ncancel = \"nobody\"\n";
+    let directory = tempfile::tempdir().expect("a directory");
+    let path = directory.path().join("tidegate.toml");
+    std::fs::write(&path, text).expect("written");
+    let load = |open| {
+        let flags = Overrides {
+            open,
+            ..Overrides::default()
+        };
+        Config::load(Some(&path), &|_| None, flags).expect("fine")
+    };
+    for (open, subscribe, submit) in [
+        (false, Access::Users, Access::Users),
+        (true, Access::Anyone, Access::Anyone),
+    ] {
+        let config = load(open);
+        let chat = namespace_of(&config, "chat:1");
+        assert_eq!((chat.subscribe, chat.publish), (subscribe, Access::Owner));
+        assert_eq!(namespace_of(&config, "a").subscribe, subscribe);
+        assert_eq!((config.jobs.submit, config.jobs.cancel), (submit, Access::Nobody));
+    }
 }
 
 #[test]
@@ -217,7 +240,12 @@ fn a_flag_beats_the_environment_which_beats_the_file() {
     );
     assert_eq!(config.worker.concurrency, 3, "the file");
     assert_eq!(config.telemetry.log, "info", "an empty variable is not set");
-    let queues: Vec<&str> = config.worker.queues.iter().map(QueueName::as_str).collect();
+    let queues: Vec<&str> = config
+        .worker
+        .queues
+        .iter()
+        .map(|queue| queue.name.as_str())
+        .collect();
     assert_eq!(queues, ["a", "b"]);
 }
 

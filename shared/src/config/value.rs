@@ -15,8 +15,6 @@ use crate::name::{self, QueueName};
 
 /// Longest namespace name, in bytes.
 const NAMESPACE_LIMIT: usize = 64;
-/// Most queues that one worker serves: it asks each in turn.
-const QUEUES: usize = 256;
 /// Jobs at once in one worker.
 pub(super) const CONCURRENCY: RangeInclusive<u64> = 1..=10_000;
 /// Longest prefix of Redis keys, in bytes: it is part of every key.
@@ -37,6 +35,33 @@ pub(super) fn address(text: &str) -> Result<SocketAddr, Wrong> {
             format!("write \"{all}\" for all interfaces, \"{one}\" for this machine only"),
         )
     })
+}
+
+/// `http://host:port`, without a path. Empty: none.
+pub(super) fn advertise(text: &str) -> Result<Option<String>, Wrong> {
+    if text.is_empty() {
+        return Ok(None);
+    }
+    let wrong = |what: &str| {
+        Err(Wrong::new(
+            format!("{} {what}", echo(text)),
+            "write how other nodes reach this one, as \"http://10.0.0.7:8080\"",
+        ))
+    };
+    let Some(authority) = text.strip_prefix("http://") else {
+        return wrong("does not begin with `http://`");
+    };
+    let Some((host, port)) = authority.trim_end_matches('/').rsplit_once(':') else {
+        return wrong("has no port");
+    };
+    let is_host = !host.is_empty()
+        && host
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || b"-._[]:".contains(&b));
+    if !is_host || !port.parse::<u16>().is_ok_and(|port| port > 0) {
+        return wrong("is not a host and a port");
+    }
+    Ok(Some(format!("http://{host}:{port}")))
 }
 
 /// Checks form only; never repeats the URL, which may hold a password.
@@ -170,34 +195,6 @@ pub(super) fn queue(text: &str) -> Result<QueueName, Wrong> {
     QueueName::parse(text).map_err(|error| Wrong::new(error.to_string(), "write a name as \"default\""))
 }
 
-/// Names separated by commas.
-pub(super) fn queues(text: &str) -> Result<Vec<QueueName>, Wrong> {
-    let mut queues = Vec::new();
-    for part in text.split(',').map(str::trim).filter(|part| !part.is_empty()) {
-        let name = queue(part)?;
-        if !queues.contains(&name) {
-            queues.push(name);
-        }
-    }
-    some_queues(&queues)?;
-    Ok(queues)
-}
-
-/// A worker without queues would never do anything.
-pub(super) fn some_queues(queues: &[QueueName]) -> Result<(), Wrong> {
-    match queues.len() {
-        0 => Err(Wrong::new(
-            "no queue is named",
-            "name one at least, as \"default\"",
-        )),
-        1..=QUEUES => Ok(()),
-        many => Err(Wrong::new(
-            format!("{many} queues are too many"),
-            format!("at most {QUEUES} are allowed"),
-        )),
-    }
-}
-
 pub(super) fn concurrency(text: &str) -> Result<usize, Wrong> {
     let number = number(text).and_then(|number| within(number, &CONCURRENCY, |n| n.to_string()))?;
     Ok(usize::try_from(number).unwrap_or(usize::MAX))
@@ -217,33 +214,6 @@ pub(super) fn namespace(text: &str) -> Result<Box<str>, Wrong> {
         ));
     }
     Ok(text.into())
-}
-
-pub(super) fn endpoint_path(text: &str) -> Result<String, Wrong> {
-    let wrong = |what: &str| {
-        Err(Wrong::new(
-            format!("{} {what}", echo(text)),
-            "write a path as \"/ws\"",
-        ))
-    };
-    if !text.starts_with('/') {
-        return wrong("does not begin with a slash");
-    }
-    if text.len() > 255 {
-        return wrong("is longer than 255 bytes");
-    }
-    // The rest would mean something to the router or never arrive in a request line.
-    if !text
-        .bytes()
-        .all(|b| b.is_ascii_alphanumeric() || b"/-._~".contains(&b))
-    {
-        return wrong("contains what is not a letter, a digit or one of `/-._~`");
-    }
-    let taken = |of: &str| text == of || text.strip_prefix(of).is_some_and(|rest| rest.starts_with('/'));
-    if taken("/api") || taken("/events") {
-        return wrong("belongs to the HTTP API");
-    }
-    Ok(text.to_owned())
 }
 
 pub(super) fn directory(text: &str) -> Result<PathBuf, Wrong> {

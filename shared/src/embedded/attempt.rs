@@ -6,8 +6,9 @@ use crate::embedded::clock::millis;
 use crate::embedded::job::{Call, Hold, Job};
 use crate::embedded::jobs::Jobs;
 use crate::embedded::topics::Topics;
-use crate::job::{Beat, Failure, JobError, JobRecord, JobState, Lease, Progress};
+use crate::job::{Beat, Failure, JobError, JobRecord, JobState, Lease, LogLine, Progress};
 use crate::json::RawJson;
+use crate::topic::Topic;
 
 impl Jobs {
     pub(super) fn heartbeat(&mut self, lease: &Lease, time: Duration, now: u64) -> Beat {
@@ -39,6 +40,21 @@ impl Jobs {
         record.message = progress.message.or(record.message);
         record.progress = progress.detail.or(record.progress);
         self.commit(topics, record, now)
+    }
+
+    pub(super) fn log(
+        &self,
+        topics: &mut Topics,
+        lease: &Lease,
+        lines: &[LogLine],
+        now: u64,
+    ) -> Result<(), JobError> {
+        self.held(lease)?;
+        let topic = Topic::of_job(&lease.job);
+        for body in lines.iter().filter_map(LogLine::body) {
+            topics.append_of_job(&topic, body, now);
+        }
+        Ok(())
     }
 
     pub(super) fn checkpoint(&mut self, lease: &Lease, checkpoint: RawJson) -> Result<(), JobError> {
@@ -132,6 +148,7 @@ impl Jobs {
         let (id, run_at) = (record.id.clone(), now.saturating_add(millis(pause)));
         record.run_at = Some(run_at);
         self.commit(topics, record, now)?;
+        self.stop(&id);
         if let Some((job, queue)) = self.both(&id) {
             queue.let_go(job.lease_until, &id);
             queue.defer(run_at, id);

@@ -1,3 +1,4 @@
+use crate::embedded::calls::CallBook;
 use crate::embedded::fleet::Fleet;
 use crate::embedded::rooms::Rooms;
 use crate::embedded::state::{SWEEP, State};
@@ -9,6 +10,7 @@ pub(super) struct Everything {
     pub(super) state: State,
     pub(super) rooms: Rooms,
     pub(super) fleet: Fleet,
+    pub(super) calls: CallBook,
     /// When the store wakes up by itself.
     alarm: u64,
 }
@@ -19,6 +21,7 @@ impl Everything {
             state: State::new(namespaces),
             rooms: Rooms::default(),
             fleet: Fleet::default(),
+            calls: CallBook::default(),
             alarm: u64::MAX,
         }
     }

@@ -1,4 +1,4 @@
-use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,10 +8,10 @@ use crate::embedded::queue::Queue;
 use crate::embedded::topics::Topics;
 use crate::job::{
     CLAIM_LIMIT, Claim, DEAD_RETENTION, JobDraft, JobError, JobId, JobRecord, JobState, Lease, OWNED,
-    QueuePolicy, Queues, Submitted, Token,
+    Planned, QueuePolicy, Queues, Submitted, Token,
 };
 use crate::json::RawJson;
-use crate::name::{QueueName, UserId, WorkerId};
+use crate::name::{QueueName, ScheduleName, UserId, WorkerId};
 use crate::topic::Topic;
 
 /// All jobs and their queues. Each transition is one method, here or in `attempt.rs` and `turns.rs`; it writes the record to both logs
@@ -23,6 +23,7 @@ pub(super) struct Jobs {
     /// Jobs that have ended, by the time to forget them.
     pub(super) ended: BTreeSet<(u64, JobId)>,
     policies: Queues,
+    pub(super) schedules: BTreeMap<ScheduleName, Planned>,
     /// The jobs of each user that have not ended.
     owned: HashMap<UserId, BTreeSet<JobId>>,
 }
@@ -79,6 +80,7 @@ impl Jobs {
             error: None,
             timeout_ms: draft.timeout.map(|timeout| millis(timeout).max(1)),
             max_attempts: draft.max_attempts.unwrap_or(policy.max_attempts).max(1),
+            concurrency: draft.concurrency,
             user: draft.user,
             created_at: now,
             started_at: None,
@@ -138,11 +140,15 @@ impl Jobs {
         Some(job.snapshot.clone())
     }
 
-    pub(super) fn has_work(&self, queues: &[QueueName]) -> bool {
-        queues
-            .iter()
-            .filter_map(|name| self.queues.get(name))
-            .any(Queue::has_work)
+    pub(super) fn has_work(&self, queues: &[QueueName], now: u64) -> bool {
+        queues.iter().any(|name| self.room(name, now).0 > 0)
+    }
+
+    /// How many jobs of a queue can be claimed now, and when one can, if none can because of its rate.
+    pub(super) fn room(&self, name: &QueueName, now: u64) -> (usize, Option<u64>) {
+        let policy = self.policies.of(name.as_str());
+        let queue = self.queues.get(name);
+        queue.map_or((0, None), |queue| queue.room(policy, now))
     }
 
     pub(super) fn claim(
@@ -154,14 +160,25 @@ impl Jobs {
         now: u64,
     ) -> Result<Vec<Claim>, JobError> {
         let mut claims = Vec::new();
-        while claims.len() < limit.min(CLAIM_LIMIT) {
-            let Some(id) = self.queues.get_mut(name).and_then(Queue::pop) else {
+        let most = limit.min(CLAIM_LIMIT).min(self.room(name, now).0);
+        let policy = Arc::clone(self.policies.of(name.as_str()));
+        while claims.len() < most {
+            let Some((rank, id)) = self.queues.get_mut(name).and_then(Queue::pop) else {
                 break;
             };
+            let concurrency = self.by_id.get(&id).and_then(|job| job.record.concurrency.clone());
+            if let Some(queue) = self.queues.get_mut(name)
+                && let Some(concurrency) = &concurrency
+                && !queue.flow.may_begin(Some(concurrency))
+            {
+                queue.flow.park(concurrency, (rank, id));
+                continue;
+            }
             let record = self.begin(topics, &id, now)?;
             let (Some(job), Some(queue)) = (self.by_id.get_mut(&id), self.queues.get_mut(name)) else {
                 continue;
             };
+            queue.flow.begin(&policy, concurrency.as_ref(), now);
             let token = Token::random();
             job.hold = Hold::By(token);
             job.worker = Some(worker.clone());
@@ -240,7 +257,14 @@ impl Jobs {
             ..record
         };
         let (state, user) = (record.state, record.user.clone());
+        let ran = self
+            .by_id
+            .get(&id)
+            .is_some_and(|job| job.record.state == JobState::Running);
         self.commit(topics, record, now)?;
+        if ran {
+            self.stop(&id);
+        }
         if let Some(user) = user {
             self.disown(&user, &id);
         }
@@ -261,6 +285,13 @@ impl Jobs {
         }
         self.ended.insert((forget_at, id));
         Ok(())
+    }
+
+    /// Makes room for others when a job stops to run.
+    pub(super) fn stop(&mut self, id: &JobId) {
+        if let Some((job, queue)) = self.both(id) {
+            queue.stop(job.record.concurrency.as_ref());
+        }
     }
 
     pub(super) fn own(&mut self, user: UserId, id: JobId) {

@@ -7,11 +7,13 @@
 
 mod alarm;
 mod attempt;
+mod calls;
 mod channel;
 mod clock;
 mod desk;
 mod everything;
 mod fleet;
+mod flow;
 mod job;
 mod jobs;
 mod log;
@@ -20,7 +22,9 @@ mod node;
 mod outlet;
 mod queue;
 mod rooms;
+mod schedules;
 mod state;
+mod switchboard;
 mod topics;
 mod turns;
 mod work;
@@ -37,6 +41,7 @@ use crate::embedded::clock::Clock;
 use crate::embedded::everything::Everything;
 use crate::embedded::node::Node;
 use crate::embedded::state::State;
+use crate::embedded::switchboard::Switchboard;
 use crate::namespace::Namespaces;
 
 /// The data that brokers and job queues of one process share.
@@ -45,6 +50,8 @@ pub struct Store {
     clock: Clock,
     /// Some queue got a job that can be claimed.
     work: Notify,
+    /// Some call came, or the next one of a serial group may run.
+    calls: Notify,
     /// Something is due before the alarm is set to go off, or the store is gone.
     earlier: Arc<Notify>,
     has_alarm: AtomicBool,
@@ -56,6 +63,7 @@ impl Store {
             everything: Mutex::new(Everything::new(namespaces)),
             clock: Clock::default(),
             work: Notify::new(),
+            calls: Notify::new(),
             earlier: Arc::default(),
             has_alarm: AtomicBool::new(false),
         })
@@ -75,6 +83,8 @@ impl Store {
             broker: Arc::clone(&node) as _,
             jobs: Arc::clone(self) as _,
             desk: Arc::clone(self) as _,
+            schedules: Arc::clone(self) as _,
+            calls: Arc::new(Switchboard(Arc::clone(self))),
             presence: Arc::clone(&node) as _,
             nodes: node,
         }

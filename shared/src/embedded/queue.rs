@@ -1,7 +1,8 @@
 use std::collections::{BTreeSet, HashMap};
 
 use crate::embedded::clock::millis;
-use crate::job::{AGING, JobId, JobState, Place, Priority};
+use crate::embedded::flow::{Flow, Ranked};
+use crate::job::{AGING, Concurrency, JobId, JobState, Place, Priority, QueuePolicy};
 use crate::name::IdempotencyKey;
 
 /// The jobs of one queue by what they wait for. The jobs themselves are elsewhere.
@@ -19,6 +20,8 @@ pub(super) struct Queue {
     ended: HashMap<JobState, BTreeSet<(u64, JobId)>>,
     /// No job is to be claimed.
     pub(super) paused: bool,
+    /// What keeps queued jobs from running.
+    pub(super) flow: Flow,
     /// All its jobs, in whatever state; without any it is forgotten.
     pub(super) jobs: usize,
 }
@@ -30,8 +33,12 @@ fn rank(since: u64, priority: Priority) -> i64 {
 }
 
 impl Queue {
-    pub(super) fn has_work(&self) -> bool {
-        !self.paused && !self.ready.is_empty()
+    /// How many jobs can be claimed now, and when one can, if none can because of the queue's rate.
+    pub(super) fn room(&self, policy: &QueuePolicy, now: u64) -> (usize, Option<u64>) {
+        if self.paused || self.ready.is_empty() {
+            return (0, None);
+        }
+        self.flow.room(policy, self.leases.len(), now)
     }
 
     pub(super) fn push(&mut self, priority: Priority, since: u64, job: JobId) {
@@ -39,16 +46,32 @@ impl Queue {
     }
 
     /// The job that is next.
-    pub(super) fn pop(&mut self) -> Option<JobId> {
-        if self.paused {
-            return None;
-        }
-        self.ready.pop_first().map(|(_, job)| job)
+    pub(super) fn pop(&mut self) -> Option<Ranked> {
+        self.ready.pop_first()
+    }
+
+    /// A job that ran runs no more.
+    pub(super) fn stop(&mut self, concurrency: Option<&Concurrency>) {
+        let next = concurrency.and_then(|concurrency| self.flow.stop(concurrency));
+        self.ready.extend(next);
     }
 
     /// Takes out a job that has waited since a time.
-    pub(super) fn take_out(&mut self, priority: Priority, since: u64, job: &JobId) {
-        self.ready.remove(&(rank(since, priority), job.clone()));
+    pub(super) fn take_out(
+        &mut self,
+        priority: Priority,
+        since: u64,
+        (job, concurrency): (&JobId, Option<&Concurrency>),
+    ) {
+        let ranked = (rank(since, priority), job.clone());
+        self.ready.remove(&ranked);
+        if let Some(concurrency) = concurrency
+            && !self.flow.take_out(concurrency.key(), &ranked)
+        {
+            // Its turn had come: now it is another's.
+            let next = self.flow.next(concurrency.key());
+            self.ready.extend(next);
+        }
     }
 
     pub(super) fn defer(&mut self, until: u64, job: JobId) {
@@ -87,7 +110,7 @@ impl Queue {
 
     /// When the rank of the job that is next was counted from, given its priority.
     pub(super) fn next_since(&self, priority: impl Fn(&JobId) -> Option<Priority>) -> Option<u64> {
-        let (next, job) = self.ready.first()?;
+        let (next, job) = self.ready.first().or_else(|| self.flow.parked().min())?;
         let since = next.saturating_sub(rank(0, priority(job)?));
         u64::try_from(since).ok()
     }
@@ -95,7 +118,7 @@ impl Queue {
     /// How many jobs are in a state.
     pub(super) fn depth(&self, state: JobState) -> usize {
         match state {
-            JobState::Queued => self.ready.len(),
+            JobState::Queued => self.ready.len() + self.flow.parked().count(),
             JobState::Running => self.leases.len(),
             JobState::Scheduled | JobState::Retrying => self.due.len(),
             _ => self.ended.get(&state).map_or(0, BTreeSet::len),
@@ -109,10 +132,17 @@ impl Queue {
             id: id.to_string(),
         };
         match state {
-            JobState::Queued => Box::new(self.ready.iter().rev().map(|(rank, id)| Place {
-                rank: *rank,
-                id: id.to_string(),
-            })),
+            JobState::Queued => {
+                let queued = self.ready.iter().chain(self.flow.parked());
+                let mut places: Vec<Place> = queued
+                    .map(|(rank, id)| Place {
+                        rank: *rank,
+                        id: id.to_string(),
+                    })
+                    .collect();
+                places.sort_by(|one, other| other.cmp(one));
+                Box::new(places.into_iter())
+            }
             JobState::Running => {
                 let mut places: Vec<Place> = self.leases.iter().map(|(_, id)| place(0, id)).collect();
                 places.sort_by(|one, other| other.cmp(one));

@@ -66,7 +66,7 @@ mod tests {
 
     use super::*;
     use crate::broker::{BrokerEvents, KEY_TTL, Lost, TOPIC_TTL};
-    use crate::job::{JobDraft, JobId, QueuePolicy};
+    use crate::job::{AGING, JobDraft, JobId, Priority, QueuePolicy};
     use crate::json::RawJson;
     use crate::name::{IdempotencyKey, JobType, QueueName, WorkerId};
     use crate::namespace::Namespace;
@@ -293,5 +293,35 @@ mod tests {
             .expect("read");
         assert_eq!(page.top, Some(submitted.position));
         assert!(page.snapshot.is_some());
+    }
+
+    #[test]
+    fn a_job_that_has_waited_long_comes_before_a_new_one_of_higher_priority() {
+        let mut state = state();
+        let State { topics, jobs } = &mut state;
+        let mut submit = |priority, now| {
+            let draft = JobDraft {
+                priority: Priority::new(priority).expect("in range"),
+                ..job(None)
+            };
+            jobs.submit(topics, draft, now).expect("submitted").record.id
+        };
+        let step = ms(AGING);
+        let low = submit(3, START);
+        let soon = submit(4, START + step - 1);
+        let late = submit(4, START + step + 1);
+        let high = submit(9, START + step + 1);
+        let (queue, worker) = (
+            QueueName::parse("q").expect("a queue"),
+            WorkerId::parse("w").expect("a worker"),
+        );
+        let limits = (9, Duration::from_secs(1));
+        let claims = jobs.claim(topics, &queue, &worker, limits, START + step + 1);
+        let order: Vec<JobId> = claims
+            .expect("claimed")
+            .into_iter()
+            .map(|one| one.lease.job)
+            .collect();
+        assert_eq!(order, [high, soon, low, late]);
     }
 }

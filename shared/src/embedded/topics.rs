@@ -203,8 +203,13 @@ impl Topics {
 
     /// Appends a job's record to one of the two logs it belongs in.
     pub(super) fn append_record(&mut self, topic: &Topic, record: RawJson, now: u64) -> Option<Position> {
+        self.append_of_job(topic, Body::Job { record }, now)
+    }
+
+    /// Appends to the topic of a job or queue.
+    pub(super) fn append_of_job(&mut self, topic: &Topic, body: Body, now: u64) -> Option<Position> {
         let namespace = self.namespace(topic);
-        let position = self.append(topic, &namespace, Body::Job { record }, None, now);
+        let position = self.append(topic, &namespace, body, None, now);
         self.settle(topic, now);
         position
     }

@@ -41,7 +41,8 @@ impl Jobs {
                 job.waiting_since = run_at;
             }
         }
-        let next = self.queues.get(name).and_then(super::queue::Queue::next_due);
+        let due = self.queues.get(name).and_then(super::queue::Queue::next_due);
+        let next = due.into_iter().chain(self.room(name, now).1).min();
         Ok(Promoted {
             jobs: come.len(),
             next: next.map(|time| Duration::from_millis(time.saturating_sub(now))),
@@ -105,6 +106,7 @@ impl Jobs {
         let (id, since) = (record.id.clone(), record.created_at);
         record.state = JobState::Queued;
         self.commit(topics, record, now)?;
+        self.stop(&id);
         if let Some((job, queue)) = self.both(&id) {
             queue.let_go(job.lease_until, &id);
             queue.push(job.priority, since, id);
@@ -139,9 +141,11 @@ impl Jobs {
         let run_at = record.run_at;
         self.end(topics, cancelled(record), Hold::Nobody, now)?;
         if let Some((job, queue)) = self.both(id) {
-            match run_at {
-                Some(time) => queue.undefer(time, id),
-                None => queue.take_out(job.priority, job.waiting_since, id),
+            if let Some(time) = run_at {
+                queue.undefer(time, id);
+            } else {
+                let job_and_key = (id, job.record.concurrency.as_ref());
+                queue.take_out(job.priority, job.waiting_since, job_and_key);
             }
         }
         self.get(id, now)

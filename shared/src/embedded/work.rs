@@ -8,7 +8,7 @@ use crate::embedded::Store;
 use crate::embedded::state::State;
 use crate::job::{
     Beat, CHECKPOINT_LIMIT, Claim, DETAIL_LIMIT, Failure, JobDraft, JobError, JobId, JobQueue, JobRecord,
-    JobState, Lease, Progress, Promoted, RESULT_LIMIT, Submitted, TEXT_LIMIT,
+    JobState, Lease, LogLine, Progress, Promoted, RESULT_LIMIT, Submitted, TEXT_LIMIT,
 };
 use crate::json::RawJson;
 use crate::name::{QueueName, WorkerId};
@@ -48,7 +48,7 @@ impl JobQueue for Store {
                         let due = jobs.promote(topics, queue, now)?.next;
                         next = next.into_iter().chain(due).min();
                     }
-                    Ok((!jobs.has_work(queues)).then_some(next))
+                    Ok((!jobs.has_work(queues, now)).then_some(next))
                 });
                 match next {
                     Err(error) => return Err(error),
@@ -82,6 +82,10 @@ impl JobQueue for Store {
         self.step(|State { topics, jobs }, now| jobs.progress(topics, lease, progress, now))
     }
 
+    async fn log(&self, lease: &Lease, lines: &[LogLine]) -> Result<(), JobError> {
+        self.step(|State { topics, jobs }, now| jobs.log(topics, lease, lines, now))
+    }
+
     async fn checkpoint(&self, lease: &Lease, checkpoint: RawJson) -> Result<(), JobError> {
         check("checkpoint", &checkpoint, CHECKPOINT_LIMIT)?;
         self.step(|state, _| state.jobs.checkpoint(lease, checkpoint))
@@ -89,7 +93,9 @@ impl JobQueue for Store {
 
     async fn succeed(&self, lease: &Lease, result: RawJson) -> Result<(), JobError> {
         check("result", &result, RESULT_LIMIT)?;
-        self.step(|State { topics, jobs }, now| jobs.succeed(topics, lease, result, now))
+        self.step(|State { topics, jobs }, now| jobs.succeed(topics, lease, result, now))?;
+        self.made_room();
+        Ok(())
     }
 
     async fn fail(&self, lease: &Lease, mut failure: Failure) -> Result<JobState, JobError> {
@@ -103,7 +109,9 @@ impl JobQueue for Store {
     }
 
     async fn cancelled(&self, lease: &Lease) -> Result<(), JobError> {
-        self.step(|State { topics, jobs }, now| jobs.cancelled(topics, lease, now))
+        self.step(|State { topics, jobs }, now| jobs.cancelled(topics, lease, now))?;
+        self.made_room();
+        Ok(())
     }
 
     async fn release(&self, lease: &Lease) -> Result<(), JobError> {
@@ -113,7 +121,9 @@ impl JobQueue for Store {
     }
 
     async fn cancel(&self, id: &JobId) -> Result<JobRecord, JobError> {
-        self.step(|State { topics, jobs }, now| jobs.cancel(topics, id, now))
+        let record = self.step(|State { topics, jobs }, now| jobs.cancel(topics, id, now))?;
+        self.made_room();
+        Ok(record)
     }
 
     async fn promote(&self, queue: &QueueName) -> Result<Promoted, JobError> {
@@ -132,6 +142,13 @@ impl JobQueue for Store {
             self.work.notify_waiters();
         }
         Ok(taken_back)
+    }
+}
+
+impl Store {
+    /// A job has ended: one that waited for that may be claimed now.
+    fn made_room(&self) {
+        self.work.notify_waiters();
     }
 }
 

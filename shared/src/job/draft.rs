@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::job::{JobId, JobRecord, Priority};
+use crate::job::{Concurrency, JobId, JobRecord, Priority};
 use crate::json::RawJson;
 use crate::name::{IdempotencyKey, JobType, QueueName, UserId};
 use crate::position::Position;
@@ -30,6 +30,8 @@ pub struct JobDraft {
     pub timeout: Option<Duration>,
     /// How often it is tried; absent: as often as its queue's policy says. At least once.
     pub max_attempts: Option<u32>,
+    /// Whom it does not run together with.
+    pub concurrency: Option<Concurrency>,
 }
 
 impl JobDraft {
@@ -45,6 +47,7 @@ impl JobDraft {
             delay: Duration::ZERO,
             timeout: None,
             max_attempts: None,
+            concurrency: None,
         }
     }
 }

@@ -25,6 +25,8 @@ pub enum JobError {
         size: usize,
         limit: usize,
     },
+    #[error("there are {limit} {what} already, more are not allowed")]
+    TooMany { what: &'static str, limit: usize },
     #[error("the backend answered something unexpected: {0}")]
     Internal(String),
 }
@@ -36,6 +38,7 @@ impl JobError {
             Self::NotFound(_) => ErrorCode::NotFound,
             Self::LeaseLost(_) | Self::Conflict { .. } | Self::NotDead(_) => ErrorCode::Conflict,
             Self::TooLarge { .. } => ErrorCode::PayloadTooLarge,
+            Self::TooMany { .. } => ErrorCode::LimitExceeded,
             Self::Internal(_) => ErrorCode::Internal,
         }
     }

@@ -2,9 +2,10 @@ use std::fmt;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
-use uuid::Uuid;
+use sha2::{Digest, Sha256};
+use uuid::{Builder, Uuid};
 
-use crate::name::{NameError, QueueName};
+use crate::name::{NameError, QueueName, ScheduleName};
 
 /// A job's id, `{queue}.{shard}.{32 hexadecimal digits}`: it names the slot that everything about the
 /// job lives in. The digits are a UUID of version 7, so ids sort by time of submission.
@@ -20,13 +21,33 @@ pub struct JobId {
 impl JobId {
     /// A new id in the queue's only shard.
     pub fn new(queue: &QueueName) -> Self {
-        let text = format!("{queue}.0.{}", Uuid::now_v7().simple());
+        Self::with_digits(queue, Uuid::now_v7())
+    }
+
+    fn with_digits(queue: &QueueName, digits: Uuid) -> Self {
+        let text = format!("{queue}.0.{}", digits.simple());
         // A queue name has at most 64 bytes.
         Self {
             queue: u8::try_from(queue.as_str().len()).unwrap_or(u8::MAX),
             shard: 0,
             text: text.into(),
         }
+    }
+
+    /// The id of the job that a schedule submits at a tick, the same each time it is asked for.
+    pub(crate) fn of_tick(queue: &QueueName, name: &ScheduleName, tick: u64) -> Self {
+        let mut digest = Sha256::new();
+        digest.update(queue.as_str());
+        digest.update([0]);
+        digest.update(name.as_str());
+        digest.update(tick.to_be_bytes());
+        let digest = digest.finalize();
+        let mut rest = [0; 10];
+        rest.copy_from_slice(&digest[..10]);
+        Self::with_digits(
+            queue,
+            Builder::from_unix_timestamp_millis(tick, &rest).into_uuid(),
+        )
     }
 
     pub fn parse(text: &str) -> Result<Self, NameError> {

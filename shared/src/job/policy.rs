@@ -1,6 +1,6 @@
 //! What holds for all jobs of a queue, from the configuration.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -19,6 +19,23 @@ pub struct QueuePolicy {
     pub retry_limit: Duration,
     /// How long a running job may take to end after it was asked to.
     pub cancel_grace: Duration,
+    /// Most jobs that run at once, whatever the number of workers. 0: any number.
+    pub max_running: u32,
+    /// How many may begin in a time. Absent: any number.
+    pub rate: Option<Rate>,
+}
+
+/// At most `limit` attempts begin within any `period`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Rate {
+    /// 1 to [`Rate::LIMIT`].
+    pub limit: u32,
+    pub period: Duration,
+}
+
+impl Rate {
+    /// The backend remembers when each of them began.
+    pub const LIMIT: u32 = 10_000;
 }
 
 impl Default for QueuePolicy {
@@ -29,6 +46,8 @@ impl Default for QueuePolicy {
             retry_base: Duration::from_secs(1),
             retry_limit: Duration::from_secs(600),
             cancel_grace: Duration::from_secs(10),
+            max_running: 0,
+            rate: None,
         }
     }
 }
@@ -37,7 +56,7 @@ impl Default for QueuePolicy {
 #[derive(Debug, Clone, Default)]
 pub struct Queues {
     default: Arc<QueuePolicy>,
-    named: HashMap<QueueName, Arc<QueuePolicy>>,
+    named: BTreeMap<QueueName, Arc<QueuePolicy>>,
 }
 
 impl Queues {

@@ -6,7 +6,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 
 use crate::job::{
-    Beat, Claim, Failure, JobDraft, JobError, JobId, JobRecord, JobState, Lease, Progress, Submitted,
+    Beat, Claim, Failure, JobDraft, JobError, JobId, JobRecord, JobState, Lease, LogLine, Progress, Submitted,
 };
 use crate::json::RawJson;
 use crate::name::{QueueName, WorkerId};
@@ -25,8 +25,8 @@ use crate::name::{QueueName, WorkerId};
 ///   again: for as long as the job is kept, or, if it is to be tried again, until that begins. Only the
 ///   same call: failing what has succeeded, and the reverse, is [`JobError::LeaseLost`].
 /// * Each transition, each progress report and the wish that a running job be cancelled is one log entry
-///   on both topics, equal to the record as it then is; a heartbeat is none. Log entries of refused calls
-///   do not exist.
+///   on both topics, equal to the record as it then is; a heartbeat is none. A log line is an entry of the
+///   job's topic only, a message. Log entries of refused calls do not exist.
 /// * A job that has ended is kept for its queue's retention, with its log and its idempotency key, and
 ///   then forgotten; a dead letter for [`DEAD_RETENTION`] at least, but not its key; one that has not ended
 ///   for as long as it takes.
@@ -49,6 +49,12 @@ pub trait JobQueue: Send + Sync + 'static {
     /// (zero: at once). Higher priority first, then older first; but one step of priority outweighs no
     /// more than [`AGING`] of waiting, so that none waits for ever. Does not wait. An attempt begins with
     /// percent, message, typed progress and error absent, whatever an earlier one left.
+    ///
+    /// No more are running at any moment than the queue's `max_running` and their [`Concurrency`] say, and no more
+    /// begin than its `rate`, however many workers claim. What waits for room can be claimed as soon as there is
+    /// some, and who waits learns of it.
+    ///
+    /// [`Concurrency`]: crate::job::Concurrency
     async fn claim(
         &self,
         queue: &QueueName,
@@ -67,6 +73,11 @@ pub trait JobQueue: Send + Sync + 'static {
 
     /// Reports progress. What is absent in it stays as it was in the record.
     async fn progress(&self, lease: &Lease, progress: Progress) -> Result<(), JobError>;
+
+    /// Appends lines to the job's log, each an entry of its topic: a message with the event
+    /// [`LOG_EVENT`](crate::job::LOG_EVENT). The record stays as it is. A caller whose answer got lost and who
+    /// asks again may have written some of them twice.
+    async fn log(&self, lease: &Lease, lines: &[LogLine]) -> Result<(), JobError>;
 
     /// Keeps something for the next attempt, in case there is one; replaces what was kept before. At most
     /// [`CHECKPOINT_LIMIT`] bytes. No log entry: it is between handlers.
@@ -110,7 +121,8 @@ pub trait JobQueue: Send + Sync + 'static {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Promoted {
     pub jobs: usize,
-    /// How long it is until the next one is due, if any waits for a time.
+    /// How long it is until the next one is due, if any waits for a time; or until the queue's rate lets the
+    /// next one begin.
     pub next: Option<Duration>,
 }
 

@@ -2,7 +2,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::job::JobId;
+use crate::job::{Concurrency, JobId};
 use crate::json::RawJson;
 use crate::name::{JobType, QueueName, UserId};
 
@@ -23,6 +23,16 @@ impl JobState {
     /// Nothing can happen to the job any more. Each job has exactly one such log entry, its last.
     pub fn is_terminal(self) -> bool {
         matches!(self, Self::Succeeded | Self::Failed | Self::Cancelled)
+    }
+
+    /// What a snapshot or a log entry says, without reading the rest of it.
+    pub fn of_record(json: &RawJson) -> Option<Self> {
+        #[derive(Deserialize)]
+        struct Part {
+            state: JobState,
+        }
+        let part: Option<Part> = serde_json::from_str(json.as_str()).ok();
+        part.map(|part| part.state)
     }
 
     pub fn name(self) -> &'static str {
@@ -87,7 +97,8 @@ impl From<Percent> for f64 {
 }
 
 /// 0 to 9, higher first; 5 unless given.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(try_from = "u64")]
 pub struct Priority(u8);
 
 impl Priority {
@@ -102,6 +113,15 @@ impl Priority {
 
     pub fn get(self) -> u8 {
         self.0
+    }
+}
+
+impl TryFrom<u64> for Priority {
+    type Error = String;
+
+    fn try_from(value: u64) -> Result<Self, String> {
+        let highest = Self::HIGHEST;
+        Self::new(value).ok_or_else(|| format!("{value} is no priority: 0 to {highest} are, higher first"))
     }
 }
 
@@ -137,6 +157,9 @@ pub struct JobRecord {
     pub timeout_ms: Option<u64>,
     #[serde(default = "max_attempts_default")]
     pub max_attempts: u32,
+    /// Whom it does not run together with.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub concurrency: Option<Concurrency>,
     pub user: Option<UserId>,
     pub created_at: u64,
     /// Of the current or last attempt.

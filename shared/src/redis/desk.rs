@@ -81,7 +81,15 @@ impl RedisQueue {
         };
         let answer = self.commands.call("zrange", &slot.tag, call).await?;
         let mut places = places(answer);
-        let all = running || places.len() < most;
+        let mut all = running || places.len() < most;
+        if state == JobState::Queued {
+            let (parked, no_more) = self.parked(queue, start, most).await?;
+            all = all && no_more;
+            places.extend(parked);
+            places.sort_by(|one, other| other.cmp(one));
+            // Of what lies behind the end of either list nothing is known.
+            places.truncate(most);
+        }
         if running {
             // Leases are renewed, so only their ids keep an order.
             for place in &mut places {
@@ -93,6 +101,29 @@ impl RedisQueue {
         let all = all && places.len() <= limit;
         places.truncate(limit);
         Ok((places, all))
+    }
+
+    /// The places of queued jobs that wait for their concurrency key, and whether these are all.
+    async fn parked(
+        &self,
+        queue: &QueueName,
+        start: f64,
+        most: usize,
+    ) -> Result<(Vec<Place>, bool), CallError> {
+        let slot = self.keys.queue(queue);
+        let key = slot.parked();
+        let end = i64::try_from(most).unwrap_or(i64::MAX);
+        let call = |client: Client| {
+            let key = key.clone();
+            async move {
+                client
+                    .zrevrangebyscore::<Value, _, _, _>(key, start, 0.0, true, Some((0, end)))
+                    .await
+            }
+        };
+        let found = places(self.commands.call("zrange", &slot.tag, call).await?);
+        let all = found.len() < most;
+        Ok((found, all))
     }
 }
 

@@ -2,8 +2,9 @@
 //! hash tag, and so live in one slot of a Cluster. Names can't contain braces, so no name can leave its
 //! tag or run into another key.
 
+use crate::call::CallId;
 use crate::job::{JobId, JobState};
-use crate::name::{IdempotencyKey, QueueName, UserId};
+use crate::name::{IdempotencyKey, MethodGroup, QueueName, UserId};
 use crate::topic::{Reserved, Topic};
 
 /// Prefix of the literal channels of `bare` topics. Fixed: programs in other languages publish there.
@@ -124,16 +125,89 @@ impl QueueKeys {
         format!("{}{part}", self.base)
     }
 
+    /// Definitions and next ticks of the queue's schedules.
+    pub(super) fn schedules(&self) -> Vec<String> {
+        ["schedules", "ticks"]
+            .map(|part| format!("{}{part}", self.base))
+            .into()
+    }
+
+    /// Queued jobs that wait for their concurrency key; scripts build it, too.
+    pub(super) fn parked(&self) -> String {
+        format!("{}parked", self.base)
+    }
+
     pub(super) fn leases(&self) -> String {
         format!("{}lease", self.base)
     }
 
-    pub(super) fn wake(&self) -> String {
-        format!("{}wake", self.base)
+    /// What wakes those who wait for its jobs.
+    pub(super) fn bell(&self) -> Bell {
+        Bell {
+            tag: self.tag.clone(),
+            key: format!("{}wake", self.base),
+        }
     }
 
     pub(super) fn idempotency(&self, key: &IdempotencyKey) -> String {
         format!("{}key:{key}", self.base)
+    }
+}
+
+/// A list of tokens, each of which wakes one who waits, and the tag that picks its slot.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(super) struct Bell {
+    pub(super) tag: String,
+    pub(super) key: String,
+}
+
+/// The keys of a group of methods.
+#[derive(Debug)]
+pub(super) struct CallKeys {
+    pub(super) tag: String,
+    base: String,
+}
+
+impl CallKeys {
+    /// The calls that nobody has taken.
+    pub(super) fn waiting(&self) -> String {
+        format!("{}waiting", self.base)
+    }
+
+    /// Of a serial group: who runs a call.
+    pub(super) fn turn(&self) -> String {
+        format!("{}turn", self.base)
+    }
+
+    /// The methods that are served, by the time until which they are.
+    pub(super) fn methods(&self) -> String {
+        format!("{}methods", self.base)
+    }
+
+    /// The workers that serve them, by the time until which they do.
+    pub(super) fn workers(&self) -> String {
+        format!("{}workers", self.base)
+    }
+
+    /// What each of them serves.
+    pub(super) fn services(&self) -> String {
+        format!("{}services", self.base)
+    }
+
+    /// What the keys of running calls begin with; `take.lua` builds them.
+    pub(super) fn all_running(&self) -> String {
+        format!("{}running:", self.base)
+    }
+
+    pub(super) fn running(&self, id: CallId) -> String {
+        format!("{}running:{id}", self.base)
+    }
+
+    pub(super) fn bell(&self) -> Bell {
+        Bell {
+            tag: self.tag.clone(),
+            key: format!("{}wake", self.base),
+        }
     }
 }
 
@@ -188,6 +262,21 @@ impl Keys {
         }
     }
 
+    pub(super) fn calls(&self, group: &MethodGroup) -> CallKeys {
+        let tag = format!("c:{group}");
+        CallKeys {
+            base: format!("{}:{{{tag}}}:", self.prefix),
+            tag,
+        }
+    }
+
+    /// What orders, and the channel on which, a node hears answers to its calls.
+    pub(super) fn answers(&self, node: &str) -> (String, String) {
+        let tag = format!("a:{node}");
+        let channel = format!("{}:{{{tag}}}:ch", self.prefix);
+        (tag, channel)
+    }
+
     /// The literal channel of a bare topic.
     pub(super) fn bare(topic: &Topic) -> String {
         format!("{BARE}{topic}")
@@ -199,6 +288,14 @@ impl Keys {
     /// The names of all queues, by when they were last used.
     pub(super) fn queues(&self) -> String {
         format!("{}:{{{}}}:names", self.prefix, Self::QUEUES)
+    }
+
+    /// Picks the slot of the list of schedules.
+    pub(super) const SCHEDULES: &str = "schedules";
+
+    /// The queue of each schedule.
+    pub(super) fn schedules(&self) -> String {
+        format!("{}:{{{}}}:queues", self.prefix, Self::SCHEDULES)
     }
 
     /// What orders and where are the jobs of a user.

@@ -7,12 +7,14 @@
 //!   of its own when lost.
 //! * `lua/` has one script for each transition; `keys.rs` names every key, `entry.rs` writes and reads
 //!   the entries of a log.
-//! * [`broker`], [`queue`], [`presence`] and [`nodes`] are the traits on top of these; [`states`] is the
+//! * [`broker`], [`queue`], [`calls`], [`presence`] and [`nodes`] are the traits on top of these; [`states`] is the
 //!   broker's part for state topics, and [`Ends`] has their keys ended.
 
 mod address;
+mod answers;
 mod beats;
 mod broker;
+mod calls;
 mod cause;
 mod check;
 mod cluster;
@@ -35,6 +37,7 @@ mod probe;
 mod queue;
 mod reports;
 mod routes;
+mod schedules;
 mod scripts;
 mod sentinel;
 mod slots;
@@ -52,6 +55,7 @@ use parking_lot::Mutex;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 use self::address::Address;
+use self::answers::Answers;
 use self::commands::Commands;
 use self::ends::Ends;
 use self::hearing::Hearing;
@@ -99,8 +103,14 @@ pub fn open(
     let ends = Arc::new(Ends::default());
     let ending = (ends.clone(), states.clone(), shutdown.clone());
     tokio::spawn(async move { ending.0.run(ending.1, ending.2).await });
-    let routes = Arc::new(Routes::new(outlet, ends, &keys, commands.clone()));
     let node = uuid::Uuid::new_v4().simple().to_string();
+    let answers = Arc::new(Answers::default());
+    let routes = Arc::new(Routes::new(
+        outlet,
+        ends,
+        (&keys, &node, answers.clone()),
+        commands.clone(),
+    ));
     let topology = Topology {
         address,
         commands: commands.clone(),
@@ -115,11 +125,11 @@ pub fn open(
         routes,
         shutdown: shutdown.clone(),
     };
-    let wakers = Wakers::new(commands.clone(), keys.clone(), shutdown);
+    let wakers = Wakers::new(commands.clone(), shutdown);
 
     let jobs = Arc::new(RedisQueue::new(
         commands.clone(),
-        wakers,
+        wakers.clone(),
         keys.clone(),
         namespaces.clone(),
         closer.clone(),
@@ -138,7 +148,15 @@ pub fn open(
             commands: commands.clone(),
             keys: keys.clone(),
             namespaces: namespaces.clone(),
-            node,
+            node: node.clone(),
+            _closer: closer.clone(),
+        }),
+        calls: Arc::new(calls::RedisCalls {
+            commands: commands.clone(),
+            keys: keys.clone(),
+            wakers,
+            answers,
+            node: node.into(),
             _closer: closer.clone(),
         }),
         nodes: Arc::new(nodes::RedisNodes {
@@ -147,7 +165,8 @@ pub fn open(
             _closer: closer.clone(),
         }),
         jobs: Arc::clone(&jobs) as _,
-        desk: jobs,
+        desk: Arc::clone(&jobs) as _,
+        schedules: jobs,
     })
 }
 

@@ -13,15 +13,16 @@ use parking_lot::Mutex;
 use super::beats;
 use super::broker::{log_arguments, milliseconds, text};
 use super::commands::{CallError, Commands};
-use super::keys::Keys;
+use super::keys::{Bell, Keys};
 use super::scripts::Script;
 use super::spelling::{
-    check_size, count, failing, failing_until, held, job_id, json, record, shorten, tag, tags,
+    check_size, count, failing, failing_until, held, job_id, json, limited, record, room, shorten, tag, tags,
 };
 use super::wake::{Outlook, Wakers};
 use crate::job::{
     Beat, CHECKPOINT_LIMIT, CLAIM_LIMIT, Claim, DETAIL_LIMIT, Failure, JobDraft, JobError, JobId, JobQueue,
-    JobRecord, JobState, Lease, Progress, Promoted, QueuePolicy, RESULT_LIMIT, Submitted, TIMED_OUT, Token,
+    JobRecord, JobState, Lease, LogLine, Progress, Promoted, QueuePolicy, RESULT_LIMIT, Submitted, TIMED_OUT,
+    Token,
 };
 use crate::json::RawJson;
 use crate::name::{QueueName, WorkerId};
@@ -30,6 +31,8 @@ use crate::topic::Topic;
 
 /// Most jobs one script looks at.
 const BATCH: usize = 256;
+/// Most log lines one script appends.
+const LINES: usize = 64;
 
 pub(super) struct RedisQueue {
     pub(super) commands: Arc<Commands>,
@@ -88,6 +91,7 @@ impl RedisQueue {
             tag(),
             text(call),
             result,
+            limited(self.policy(&lease.job)),
         ];
         held(
             &self.write(Script::Finish, (&lease.job, 7), further).await?,
@@ -100,6 +104,7 @@ impl RedisQueue {
         let slot = self.keys.queue(queue);
         let mut arguments = self.queue_arguments(queue);
         arguments.extend([count(BATCH), text(&tags(BATCH))]);
+        arguments.extend(room(self.namespaces.queues().of(queue.as_str())));
         let answer = self
             .commands
             .run(Script::Promote, &slot.tag, slot.first(13), arguments)
@@ -172,6 +177,7 @@ impl JobQueue for RedisQueue {
             text(&tags(limit)),
             Value::Bytes(json(worker)?.as_bytes().clone()),
         ]);
+        arguments.extend(room(self.namespaces.queues().of(queue.as_str())));
         let answer = self
             .commands
             .run(Script::Claim, &slot.tag, slot.first(13), arguments)
@@ -196,8 +202,9 @@ impl JobQueue for RedisQueue {
     }
 
     async fn wait(&self, queues: &[QueueName], timeout: Duration) -> Result<(), JobError> {
-        let look = async |queue: QueueName| self.look(&queue).await;
-        Ok(self.wakers.wait(queues, timeout, look).await?)
+        let bells: Vec<Bell> = queues.iter().map(|queue| self.keys.queue(queue).bell()).collect();
+        let look = async |number: usize| self.look(&queues[number]).await;
+        Ok(self.wakers.wait(&bells, timeout, look).await?)
     }
 
     async fn heartbeat(&self, leases: &[Lease], lease: Duration) -> Result<Vec<Beat>, JobError> {
@@ -227,6 +234,17 @@ impl JobQueue for RedisQueue {
             &self.write(Script::Progress, (&lease.job, 4), further).await?,
             lease,
         )
+    }
+
+    async fn log(&self, lease: &Lease, lines: &[LogLine]) -> Result<(), JobError> {
+        for lines in lines.chunks(LINES) {
+            let mut further = vec![text(lease.job.as_str()), text(&lease.token.to_string())];
+            for line in lines {
+                further.extend([tag(), Value::Bytes(json(line)?.as_bytes().clone())]);
+            }
+            held(&self.write(Script::Log, (&lease.job, 1), further).await?, lease)?;
+        }
+        Ok(())
     }
 
     async fn checkpoint(&self, lease: &Lease, checkpoint: RawJson) -> Result<(), JobError> {
@@ -260,6 +278,7 @@ impl JobQueue for RedisQueue {
             tag(),
             Value::Integer((!failure.fatal).into()),
             Value::Bytes(json(shorten(&failure.message))?.as_bytes().clone()),
+            limited(policy),
         ]);
         let answer = self.write(Script::Fail, (&lease.job, 12), further).await?;
         match answer.as_str().as_deref() {
@@ -281,6 +300,7 @@ impl JobQueue for RedisQueue {
             text(&lease.token.to_string()),
             text(lease.job.as_str()),
             tag(),
+            limited(self.policy(&lease.job)),
         ];
         held(
             &self.write(Script::Release, (&lease.job, 12), further).await?,
@@ -318,6 +338,7 @@ impl JobQueue for RedisQueue {
             Value::Bytes(json(TIMED_OUT)?.as_bytes().clone()),
             text(&tags(BATCH)),
             count(BATCH),
+            limited(self.namespaces.queues().of(queue.as_str())),
         ]);
         let answer = self
             .commands

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use parking_lot::{Mutex, RwLock};
 
+use super::answers::Answers;
 use super::commands::Commands;
 use super::ends::Ends;
 use super::entry;
@@ -35,6 +36,8 @@ pub(super) struct Route {
 enum Target {
     /// What all nodes are told.
     Control,
+    /// What this node alone is told about calls.
+    Answers,
     Topic(Route),
 }
 
@@ -71,18 +74,31 @@ pub(super) struct Routes {
     hearing: Mutex<HashSet<u64>>,
     pub(super) outlet: Outlet,
     pub(super) ends: Arc<Ends>,
+    answers: Arc<Answers>,
     commands: Arc<Commands>,
 }
 
 impl Routes {
-    pub(super) fn new(outlet: Outlet, ends: Arc<Ends>, keys: &Keys, commands: Arc<Commands>) -> Self {
-        let control = Attached {
-            target: Target::Control,
-            slot: slot_of(Keys::NODES),
+    /// `node`: what picks the channel on which answers to its calls are heard.
+    pub(super) fn new(
+        outlet: Outlet,
+        ends: Arc<Ends>,
+        (keys, node, answers): (&Keys, &str, Arc<Answers>),
+        commands: Arc<Commands>,
+    ) -> Self {
+        let fixed = |target, tag| Attached {
+            target,
+            slot: slot_of(tag),
             master: NOBODY,
         };
+        let (tag, channel) = keys.answers(node);
+        let attached = HashMap::from([
+            (keys.control().into(), fixed(Target::Control, Keys::NODES)),
+            (channel.into(), fixed(Target::Answers, &tag)),
+        ]);
         Self {
-            attached: RwLock::new(HashMap::from([(keys.control().into(), control)])),
+            attached: RwLock::new(attached),
+            answers,
             hearing: Mutex::default(),
             outlet,
             ends,
@@ -175,7 +191,7 @@ impl Routes {
     /// The topic of a channel.
     pub(super) fn topic(&self, channel: &str) -> Option<Topic> {
         match &self.attached.read().get(channel)?.target {
-            Target::Control => None,
+            Target::Control | Target::Answers => None,
             Target::Topic(route) => Some(route.topic.clone()),
         }
     }
@@ -210,6 +226,10 @@ impl Routes {
         };
         let route = match target {
             Target::Topic(route) => route,
+            Target::Answers => {
+                self.answers.hear(&message.unwrap_or_default());
+                return;
+            }
             Target::Control => {
                 let message = message.unwrap_or_default();
                 self.outlet.send(BrokerEvent::Control(message));

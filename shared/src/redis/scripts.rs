@@ -42,30 +42,50 @@ scripts! {
     Present = "present", ["topic"];
     Register = "register", ["topic"];
     Registered = "registered", ["topic"];
-    Submit = "submit", ["topic", "record", "job", "ready"];
-    Claim = "claim", ["topic", "record", "job"];
+    Submit = "submit", ["topic", "record", "job", "ready", "create"];
+    Claim = "claim", ["topic", "record", "job", "ready", "room"];
     Heartbeat = "heartbeat", ["topic"];
     Progress = "progress", ["topic", "record", "job"];
-    Finish = "finish", ["topic", "record", "job", "ending"];
+    Finish = "finish", ["topic", "record", "job", "ready", "room", "ending"];
     Checkpoint = "checkpoint", [];
-    Fail = "fail", ["topic", "record", "job", "ready", "ending", "history", "failing"];
-    Release = "release", ["topic", "record", "job", "ready", "ending", "history"];
-    Cancel = "cancel", ["topic", "record", "job", "ending"];
-    Promote = "promote", ["topic", "record", "job", "ready"];
-    Reclaim = "reclaim", ["topic", "record", "job", "ready", "ending", "history", "failing"];
+    Log = "log", ["topic"];
+    Fail = "fail", ["topic", "record", "job", "ready", "room", "ending", "history", "failing"];
+    Release = "release", ["topic", "record", "job", "ready", "room", "ending", "history"];
+    Cancel = "cancel", ["topic", "record", "job", "ready", "room", "ending"];
+    Promote = "promote", ["topic", "record", "job", "ready", "room"];
+    Reclaim = "reclaim", ["topic", "record", "job", "ready", "room", "ending", "history", "failing"];
     Redrive = "redrive", ["topic", "record", "job", "ready"];
     Purge = "purge", [];
     Pause = "pause", ["ready"];
     Records = "records", ["record"];
     Depths = "depths", [];
     Own = "own", [];
+    Schedule = "schedule", [];
+    Unschedule = "unschedule", [];
+    Scheduled = "scheduled", ["topic"];
+    Tick = "tick", ["topic", "record", "job", "ready", "create"];
     Get = "get", ["record"];
+    Ask = "ask", ["topic"];
+    Take = "take", ["topic"];
+    Answered = "answered", [];
+    Withdraw = "withdraw", [];
+    Serve = "serve", ["topic"];
+    Retire = "retire", [];
+    Calling = "calling", [];
 }
 
 /// The digests Redis gave.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Scripts {
     digests: RwLock<[Option<Box<str>>; Script::ALL.len()]>,
+}
+
+impl Default for Scripts {
+    fn default() -> Self {
+        Self {
+            digests: RwLock::new([const { None }; Script::ALL.len()]),
+        }
+    }
 }
 
 impl Scripts {

@@ -8,7 +8,7 @@ use sha2::{Digest, Sha256};
 
 use super::broker::{milliseconds, text};
 use super::commands::CallError;
-use crate::job::{JobDraft, JobError, JobId, JobRecord, Lease, QueuePolicy, TEXT_LIMIT};
+use crate::job::{Concurrency, JobDraft, JobError, JobId, JobRecord, Lease, QueuePolicy, TEXT_LIMIT};
 use crate::json::RawJson;
 use crate::position::Tag;
 
@@ -60,11 +60,11 @@ pub(super) fn tail(draft: &JobDraft, policy: &QueuePolicy) -> Result<String, Cal
     }
     let max_attempts = draft.max_attempts.unwrap_or(policy.max_attempts).max(1);
     let user = json(&draft.user)?;
-    let _ = write!(
-        tail,
-        ",\"max_attempts\":{max_attempts},\"user\":{},\"created_at\":",
-        user.as_str()
-    );
+    let _ = write!(tail, ",\"max_attempts\":{max_attempts}");
+    if let Some(concurrency) = &draft.concurrency {
+        let _ = write!(tail, ",\"concurrency\":{}", json(concurrency)?.as_str());
+    }
+    let _ = write!(tail, ",\"user\":{},\"created_at\":", user.as_str());
     Ok(tail)
 }
 
@@ -75,6 +75,27 @@ pub(super) fn fingerprint(draft: &JobDraft) -> String {
     digest.update([0]);
     digest.update(draft.data.as_bytes());
     format!("{:x}", digest.finalize())
+}
+
+/// The job's concurrency key as `submit.lua` takes it.
+pub(super) fn concurrency(draft: &JobDraft) -> Value {
+    let of = |one: &Concurrency| format!("{} {}", one.limit(), one.key());
+    text(&draft.concurrency.as_ref().map(of).unwrap_or_default())
+}
+
+/// The queue's limits as `room.lua` takes them: most that run, how many begin in how long.
+pub(super) fn room(policy: &QueuePolicy) -> [Value; 3] {
+    let rate = policy.rate;
+    [
+        Value::Integer(policy.max_running.into()),
+        Value::Integer(rate.map_or(0, |rate| rate.limit.into())),
+        milliseconds(rate.map_or(Duration::ZERO, |rate| rate.period)),
+    ]
+}
+
+/// Whether the queue has a limit of running jobs, as `room.lua` takes it.
+pub(super) fn limited(policy: &QueuePolicy) -> Value {
+    Value::Integer((policy.max_running > 0).into())
 }
 
 pub(super) fn tag() -> Value {

@@ -12,7 +12,7 @@ use super::keys::Keys;
 use super::page;
 use super::queue::RedisQueue;
 use super::scripts::Script;
-use super::spelling::{count, fingerprint, head, job_id, record, tag, tail};
+use super::spelling::{concurrency, count, fingerprint, head, job_id, record, tag, tail};
 use crate::broker::From;
 use crate::job::{DEAD_RETENTION, JobDraft, JobError, JobId, OWNED, Submitted};
 use crate::name::{QueueName, UserId};
@@ -130,6 +130,7 @@ impl RedisQueue {
             } else {
                 milliseconds(draft.delay)
             },
+            concurrency(draft),
         ]);
         let answer = self
             .commands

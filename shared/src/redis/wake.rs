@@ -1,6 +1,7 @@
-//! Waiting for work without asking all the time. A queue's `wake` list gets a token for each job put
-//! into it, and one blocked BLPOP takes it. Blocking needs a connection of its own, one for each queue
-//! that is waited for, made when first needed and dropped when nobody has waited for a while.
+//! Waiting for work without asking all the time. The `wake` list of a queue, or of a group of methods, is a
+//! bell: it gets a token for each job or call, and one blocked BLPOP takes it. Blocking needs a connection of
+//! its own, one for each bell that is waited for, made when first needed and dropped when nobody has waited
+//! for a while.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Weak};
@@ -16,39 +17,37 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::commands::{CallError, Commands};
-use super::keys::Keys;
+use super::keys::Bell;
 use super::master::Master;
 use super::unit::{Pace, Unit};
 use crate::job::Promoted;
-use crate::name::QueueName;
 
 /// How long Redis blocks, in seconds; a connection that says nothing for a second longer is lost. Below
 /// the timeout of all commands.
 const BLOCK: f64 = 3.0;
 const DEADLINE: Duration = Duration::from_secs(4);
-/// A queue that nobody waited for in this time gives its connection back.
+/// A bell that nobody waited for in this time gives its connection back.
 const IDLE: Duration = Duration::from_secs(60);
 
 /// Redis counts whole milliseconds, so what is due in none may still be due in a part of one.
 const SHORTEST: Duration = Duration::from_millis(1);
 
-/// What a look at a queue tells.
+/// What a look at a queue, or a group, tells.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Outlook {
     pub(super) promoted: Promoted,
-    /// Jobs can be claimed.
+    /// There is something to claim or take.
     pub(super) has_work: bool,
 }
 
 #[derive(Debug)]
 pub(super) struct Wakers {
-    queues: Mutex<HashMap<QueueName, Arc<Waker>>>,
+    bells: Mutex<HashMap<Bell, Arc<Waker>>>,
     commands: Arc<Commands>,
-    keys: Keys,
     shutdown: CancellationToken,
 }
 
-/// Those who wait for one queue.
+/// Those who wait for one bell.
 #[derive(Debug)]
 struct Waker {
     waiting: Mutex<VecDeque<mpsc::Sender<Token>>>,
@@ -57,7 +56,7 @@ struct Waker {
     changed: Notify,
 }
 
-/// The right to look for a job. It goes back to Redis, for another worker, unless it is used.
+/// The right to look for work. It goes back to Redis, for another worker, unless it is used.
 #[derive(Debug)]
 struct Token(Option<Weak<Waker>>);
 
@@ -77,22 +76,21 @@ impl Drop for Token {
 }
 
 impl Wakers {
-    pub(super) fn new(commands: Arc<Commands>, keys: Keys, shutdown: CancellationToken) -> Arc<Self> {
+    pub(super) fn new(commands: Arc<Commands>, shutdown: CancellationToken) -> Arc<Self> {
         Arc::new(Self {
-            queues: Mutex::default(),
+            bells: Mutex::default(),
             commands,
-            keys,
             shutdown,
         })
     }
 
-    /// Resolves when one of the queues may have work, or after `timeout`. `look` promotes what is due in
-    /// a queue.
+    /// Resolves when there may be work behind one of the bells, or after `timeout`. `look` is given the
+    /// number of a bell, does what is due there, and says what there is.
     pub(super) async fn wait<F>(
         self: &Arc<Self>,
-        queues: &[QueueName],
+        bells: &[Bell],
         timeout: Duration,
-        look: impl Fn(QueueName) -> F,
+        look: impl Fn(usize) -> F,
     ) -> Result<(), CallError>
     where
         F: Future<Output = Result<Outlook, CallError>>,
@@ -100,12 +98,12 @@ impl Wakers {
         let ends = Instant::now() + timeout;
         loop {
             let mut due: Option<Instant> = None;
-            // In a Cluster some of the queues may be out of reach; the others are waited for.
+            // In a Cluster some of them may be out of reach; the others are waited for.
             let (mut units, mut trouble) = (Vec::new(), None);
-            for queue in queues {
-                let unit = self.commands.unit(&self.keys.queue(queue).tag);
+            for (number, bell) in bells.iter().enumerate() {
+                let unit = self.commands.unit(&bell.tag);
                 // Tokens alone would not do: one may be lost with the worker that got it.
-                let outlook = match look(queue.clone()).await {
+                let outlook = match look(number).await {
                     Ok(outlook) => outlook,
                     Err(error) => {
                         trouble = Some(error);
@@ -126,8 +124,8 @@ impl Wakers {
                 return Err(error);
             }
             let (sender, mut receiver) = mpsc::channel(1);
-            for queue in queues {
-                self.register(queue, sender.clone());
+            for bell in bells {
+                self.register(bell, sender.clone());
             }
             drop(sender);
             tokio::select! {
@@ -147,15 +145,15 @@ impl Wakers {
         }
     }
 
-    fn register(self: &Arc<Self>, queue: &QueueName, sender: mpsc::Sender<Token>) {
-        let mut queues = self.queues.lock();
-        let waker = queues.entry(queue.clone()).or_insert_with(|| {
+    fn register(self: &Arc<Self>, bell: &Bell, sender: mpsc::Sender<Token>) {
+        let mut bells = self.bells.lock();
+        let waker = bells.entry(bell.clone()).or_insert_with(|| {
             let waker = Arc::new(Waker {
                 waiting: Mutex::default(),
                 strays: Mutex::default(),
                 changed: Notify::new(),
             });
-            tokio::spawn(self.clone().serve(queue.clone(), waker.clone()));
+            tokio::spawn(self.clone().serve(bell.clone(), waker.clone()));
             waker
         });
         waker.waiting.lock().push_back(sender);
@@ -163,31 +161,29 @@ impl Wakers {
     }
 
     /// Takes tokens for those who wait, for as long as somebody does.
-    async fn serve(self: Arc<Self>, queue: QueueName, waker: Arc<Waker>) {
+    async fn serve(self: Arc<Self>, bell: Bell, waker: Arc<Waker>) {
         let shutdown = self.shutdown.clone();
         tokio::select! {
-            // The map holds this queue's waker, and the waker's task the map: one has to let go.
-            () = shutdown.cancelled() => self.queues.lock().clear(),
-            () = self.pass_on(&queue, &waker) => {}
+            // The map holds this bell's waker, and the waker's task the map: one has to let go.
+            () = shutdown.cancelled() => self.bells.lock().clear(),
+            () = self.pass_on(&bell, &waker) => {}
         }
     }
 
-    async fn pass_on(&self, queue: &QueueName, waker: &Arc<Waker>) {
-        let keys = self.keys.queue(queue);
-        let key = keys.wake();
+    async fn pass_on(&self, bell: &Bell, waker: &Arc<Waker>) {
         let mut held: Option<(Arc<Master>, Unit)> = None;
         let mut pace = Pace::default();
         loop {
-            self.give_back(queue, waker).await;
+            self.give_back(bell, waker).await;
             if !waker.is_waited_for() {
                 let changed = tokio::time::timeout(IDLE, waker.changed.notified()).await;
-                if changed.is_err() && self.retire(queue, waker) {
+                if changed.is_err() && self.retire(bell, waker) {
                     return;
                 }
                 continue;
             }
-            // Another master may serve the queue by now.
-            let master = self.commands.master(&keys.tag).ok();
+            // Another master may serve it by now.
+            let master = self.commands.master(&bell.tag).ok();
             held = held.filter(|(at, _)| master.as_ref().is_some_and(|now| now.id == at.id));
             if let (None, Some(master)) = (&held, master) {
                 let unit = Unit::connect(&master.endpoint, 1, 1).await.ok();
@@ -197,7 +193,7 @@ impl Wakers {
                 pace.pause().await;
                 continue;
             };
-            let popping = connection.first().blpop::<Value, _>(key.as_str(), BLOCK);
+            let popping = connection.first().blpop::<Value, _>(bell.key.as_str(), BLOCK);
             match tokio::time::timeout(DEADLINE, popping).await {
                 Ok(Ok(_)) => waker.hand_over(),
                 // Redis's own timeout is told as an error of this kind.
@@ -215,26 +211,25 @@ impl Wakers {
     }
 
     /// Puts back what was handed to somebody who had left.
-    async fn give_back(&self, queue: &QueueName, waker: &Waker) {
+    async fn give_back(&self, bell: &Bell, waker: &Waker) {
         let strays = std::mem::take(&mut *waker.strays.lock());
-        let keys = self.keys.queue(queue);
         for _ in 0..strays {
-            let key = keys.wake();
+            let key = bell.key.clone();
             let call = |client: Client| {
                 let key = key.clone();
                 async move { client.lpush::<(), _, _>(key, "1").await }
             };
-            // If it fails, workers find the job when their waiting times out.
-            let _ = self.commands.call("lpush", &keys.tag, call).await;
+            // If it fails, workers find the work when their waiting times out.
+            let _ = self.commands.call("lpush", &bell.tag, call).await;
         }
     }
 
-    /// Takes the queue out, unless somebody came meanwhile.
-    fn retire(&self, queue: &QueueName, waker: &Waker) -> bool {
-        let mut queues = self.queues.lock();
+    /// Takes the bell out, unless somebody came meanwhile.
+    fn retire(&self, bell: &Bell, waker: &Waker) -> bool {
+        let mut bells = self.bells.lock();
         let idle = !waker.is_waited_for();
         if idle {
-            queues.remove(queue);
+            bells.remove(bell);
         }
         idle
     }

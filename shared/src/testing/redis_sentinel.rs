@@ -2,6 +2,7 @@
 //! master is gone. Relies on nothing but `redis-server`.
 
 use std::io;
+use std::time::Duration;
 
 use super::{RedisServer, Reply, command, has_line, wait_until};
 
@@ -100,6 +101,23 @@ impl RedisSentinel {
             .iter()
             .position(|server| server.port().to_string() == port);
         found.ok_or_else(|| io::Error::other("the Sentinel names a stranger"))
+    }
+
+    /// How long the master must have been silent before the Sentinels take it for dead; 1.5 s unless this says
+    /// otherwise.
+    pub async fn set_patience(&self, silence: Duration) -> io::Result<()> {
+        let milliseconds = silence.as_millis().to_string();
+        for sentinel in &self.sentinels {
+            let setting = [
+                "SENTINEL",
+                "SET",
+                SERVICE,
+                "down-after-milliseconds",
+                &milliseconds,
+            ];
+            command(sentinel, &setting).await?;
+        }
+        Ok(())
     }
 
     /// Has the replica made the master though nothing is wrong, and waits until the Sentinels say so.

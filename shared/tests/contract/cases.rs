@@ -144,6 +144,32 @@ macro_rules! contract {
                     a_node_that_falls_silent_is_not_listed,
                 }
             }
+            calls {
+                answering {
+                    an_answer_reaches_who_asked,
+                    an_answer_says_after_what_it_is_to_be_seen,
+                    a_refusal_keeps_its_code_and_text,
+                    calls_are_taken_in_the_order_in_which_they_were_made,
+                    a_call_is_taken_once_however_many_ask_for_it,
+                    what_nobody_answers_in_time_is_over,
+                }
+                serving {
+                    what_nobody_serves_is_refused_at_once,
+                    a_worker_that_retires_leaves_what_others_serve,
+                    a_worker_that_falls_silent_serves_nothing,
+                    only_so_many_calls_of_a_group_wait,
+                }
+                leaving {
+                    a_call_whose_caller_left_is_not_taken,
+                    a_worker_learns_that_its_caller_left,
+                }
+                turns {
+                    of_a_serial_group_one_call_runs_at_a_time,
+                    who_waits_for_a_turn_is_woken_when_it_comes,
+                    the_turn_of_a_lost_worker_goes_on_to_another,
+                    a_worker_that_renews_keeps_its_turn,
+                }
+            }
             jobs {
                 submitting {
                     a_submitted_job_is_queued_at_position_one,
@@ -251,8 +277,32 @@ macro_rules! contract {
                     a_checkpoint_is_handed_to_the_next_attempt,
                     a_user_finds_the_jobs_that_have_not_ended,
                 }
+                flow {
+                    no_more_jobs_run_than_their_queue_allows,
+                    a_key_runs_as_often_as_its_limit_and_holds_up_nobody_else,
+                    however_a_job_stops_the_next_of_its_key_may_run,
+                    however_a_job_stops_a_full_queue_has_room_again,
+                    a_turn_that_is_given_up_is_the_next_ones,
+                    jobs_that_wait_for_their_key_are_queued_like_others,
+                    no_more_jobs_begin_than_the_rate_says,
+                }
+                scheduling {
+                    each_tick_has_one_job_however_many_look,
+                    schedules_are_listed_changed_and_taken_away,
+                    a_schedule_made_again_keeps_its_ticks,
+                    only_the_schedules_of_a_queue_fire_for_it,
+                }
+                lines {
+                    a_log_line_is_a_message_on_the_jobs_topic_only,
+                    log_lines_are_refused_without_the_lease,
+                    log_lines_keep_their_order_and_the_end_is_last,
+                    a_late_comer_reads_the_last_lines,
+                }
                 interleaving {
                     whatever_two_workers_do_the_log_tells_one_life,
+                }
+                auditing {
+                    whatever_three_workers_do_the_books_balance,
                 }
             }
         }

@@ -5,6 +5,7 @@
 #![expect(clippy::expect_used, reason = "all of this is tests")]
 
 pub(crate) mod broker;
+pub(crate) mod calls;
 #[macro_use]
 mod cases;
 mod ear;
@@ -18,7 +19,7 @@ use std::time::Duration;
 
 pub(crate) use ear::Ear;
 use tidegate_shared::backend::Backend;
-use tidegate_shared::job::{QueuePolicy, Queues};
+use tidegate_shared::job::{QueuePolicy, Queues, Rate};
 use tidegate_shared::name::QueueName;
 use tidegate_shared::namespace::{Namespace, Namespaces, TopicKind};
 
@@ -111,6 +112,25 @@ pub(crate) fn namespaces() -> Namespaces {
 /// The queue whose jobs are tried again within 2 ms, and have 20 ms to end when cancelled.
 pub(crate) const QUICK: &str = "quick";
 
+/// The same, of whose jobs at most two run at once.
+pub(crate) const FEW: &str = "few";
+
+/// How many more there are like it.
+pub(crate) const FEWS: u32 = 60;
+
+/// One of them.
+pub(crate) fn few(number: u32) -> String {
+    format!("{FEW}-{number}")
+}
+
+/// The queue whose jobs begin at [`PACE`].
+pub(crate) const PACED: &str = "paced";
+
+pub(crate) const PACE: Rate = Rate {
+    limit: 3,
+    period: Duration::from_millis(150),
+};
+
 fn queues() -> Queues {
     let quick = QueuePolicy {
         retry_base: Duration::from_millis(1),
@@ -118,8 +138,25 @@ fn queues() -> Queues {
         cancel_grace: Duration::from_millis(20),
         ..QueuePolicy::default()
     };
-    let name = QueueName::parse(QUICK).expect("valid");
-    Queues::new(QueuePolicy::default(), [(name, quick)])
+    let limited = QueuePolicy {
+        max_running: 2,
+        ..quick.clone()
+    };
+    let paced = QueuePolicy {
+        rate: Some(PACE),
+        ..QueuePolicy::default()
+    };
+    let name = |name: &str| QueueName::parse(name).expect("valid");
+    Queues::new(
+        QueuePolicy::default(),
+        [
+            (name(QUICK), quick),
+            (name(FEW), limited.clone()),
+            (name(PACED), paced),
+        ]
+        .into_iter()
+        .chain((0..FEWS).map(|number| (name(&few(number)), limited.clone()))),
+    )
 }
 
 fn seen(namespace: &mut Namespace) {

@@ -208,6 +208,7 @@ async fn presence_and_nodes_leave_nothing_that_stays() {
         topics: 0,
         started_at: 0,
         draining: false,
+        advertise: None,
     };
     let announced = node.nodes.announce(&info, Duration::from_secs(30)).await;
     announced.expect("announced");

@@ -1,5 +1,6 @@
 //! A real Redis and nodes on it, and what only a real Redis can do.
 
+mod figures;
 pub(crate) mod limits;
 mod outage;
 mod proxy;

@@ -49,6 +49,8 @@ struct Pages {
 pub struct Silence {
     pub length: Duration,
     pub of: String,
+    /// What it was told last.
+    pub events: String,
 }
 
 #[derive(Debug)]
@@ -233,12 +235,15 @@ impl Book {
     }
 
     /// So long after service was back a subscriber had what it should have.
-    pub fn silence(&self, length: Duration, of: &str) {
-        let worst = &mut self.pages().worst_silence;
-        if length > worst.length {
-            *worst = Silence {
+    pub fn silence(&self, length: Duration, who: &str, topic: &str, remark: &str) {
+        let mut pages = self.pages();
+        if length > pages.worst_silence.length {
+            let view = pages.views.get(&(who.to_owned(), topic.to_owned()));
+            let events = view.map(View::events).unwrap_or_default();
+            pages.worst_silence = Silence {
                 length,
-                of: of.to_owned(),
+                of: format!("{who} on {topic}; {remark}"),
+                events,
             };
         }
     }
@@ -288,6 +293,14 @@ impl View {
         }
         self.last.push_back((at, text));
     }
+
+    fn events(&self) -> String {
+        let mut text = String::new();
+        for (when, event) in &self.last {
+            let _ = writeln!(text, "    {:.3} s {event}", when.as_secs_f64());
+        }
+        text
+    }
 }
 
 impl Pages {
@@ -304,9 +317,7 @@ impl Pages {
         if let Some(view) = self.views.get_mut(&(who.to_owned(), topic.to_owned())) {
             view.broken = true;
             text.push_str("  what it was told:\n");
-            for (when, event) in &view.last {
-                let _ = writeln!(text, "    {:.3} s {event}", when.as_secs_f64());
-            }
+            text.push_str(&view.events());
         }
         if self.violations.len() < MOST {
             self.violations.push(text);

@@ -51,11 +51,9 @@ impl Calm<'_> {
         for last in &words {
             for one in self.followed.iter().filter(|one| one.topic == last.topic) {
                 self.comes_level(servers, &one.who, last).await?;
-                let of = format!(
-                    "{} on {}; the last words were out after {out:.1?}",
-                    one.who, one.topic
-                );
-                self.book.silence(self.back.elapsed(), &of);
+                let remark = format!("the last words were out after {out:.1?}");
+                self.book
+                    .silence(self.back.elapsed(), &one.who, &one.topic, &remark);
             }
         }
         servers.look().await?;

@@ -16,7 +16,7 @@ use super::book::Book;
 use super::plan::{NodeFault, Step};
 use crate::nginx::Nginx;
 use crate::process::Process;
-use crate::stack::API_KEY;
+use crate::stack::{API_KEY, OPEN};
 use crate::{admin, ports, wait};
 
 const START: Duration = Duration::from_secs(30);
@@ -75,7 +75,7 @@ impl Nodes {
         let key = format!("{:x}", Sha256::digest(API_KEY));
         let configuration = format!(
             "[redis]\nurl = \"{redis}\"\n\n[auth]\napi_keys = [\"sha256:{key}\"]\n\n[[endpoint]]\npath = \"/ws\"\n\
-             dialect = \"native\"\nanonymous = true\n\n[worker]\nlease = \"3s\"\nbackup_roots = [\"{}\"]\n\n{settings}",
+             dialect = \"native\"\nanonymous = true\n\n[worker]\nlease = \"3s\"\nbackup_roots = [\"{}\"]\n{OPEN}\n{settings}",
             worlds.display()
         );
         fs::write(folder.path().join("tidegate.toml"), configuration)?;

@@ -93,6 +93,7 @@ impl Report {
             "{silence:>8.1}s  worst silence after service was back ({})",
             self.sums.worst_silence.of
         );
+        text.push_str(&self.sums.worst_silence.events);
         for violation in &self.sums.violations {
             let _ = writeln!(text, "\nVIOLATION at {violation}");
         }

@@ -11,6 +11,12 @@ use super::logs::{Logs, ask};
 use super::plan::RedisFault;
 use super::servers::Servers;
 
+/// For the faults that are to lead to a failover.
+const HASTY: Duration = Duration::from_millis(1_500);
+/// For all others. A machine that is busy for a while must not make a failover of a pause: it would lose
+/// what the plan does not know of.
+const PATIENT: Duration = Duration::from_secs(120);
+
 #[derive(Debug)]
 pub struct Watched {
     redis: RedisSentinel,
@@ -21,6 +27,7 @@ pub struct Watched {
 impl Watched {
     pub async fn start(logs: Logs) -> Result<Self> {
         let redis = RedisSentinel::start().await?;
+        redis.set_patience(PATIENT).await?;
         let master = redis.master().await?;
         Ok(Self { redis, master, logs })
     }
@@ -73,7 +80,9 @@ impl Servers for Watched {
                 self.logs.look(self.primary()).await?;
                 self.redis.server_mut(old).kill();
                 self.redis.server(1 - old).resume()?;
+                self.redis.set_patience(HASTY).await?;
                 self.changed().await?;
+                self.redis.set_patience(PATIENT).await?;
             }
             // As before, but the old master is only stopped, and goes on for a while.
             RedisFault::Split { lost, length } => {
@@ -82,7 +91,9 @@ impl Servers for Watched {
                 self.logs.look(self.primary()).await?;
                 self.primary().pause()?;
                 self.redis.server(1 - old).resume()?;
+                self.redis.set_patience(HASTY).await?;
                 self.master = self.redis.changed_from(old).await?;
+                self.redis.set_patience(PATIENT).await?;
                 self.redis.server(old).resume()?;
                 sleep(Duration::from_millis(length)).await;
                 self.master = old;

@@ -4,12 +4,15 @@
 
 mod backup;
 mod configuration;
+mod desk;
 mod events;
 mod example;
 mod fanout;
 mod kills;
+mod monitoring;
 mod operation;
 mod page;
 mod presence;
 mod redis_faults;
 mod rubbish;
+mod socketio;

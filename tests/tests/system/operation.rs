@@ -37,6 +37,8 @@ const WORKER: &[&str] = &[
     "stale_writes_rejected_total",
     "leases_lost_total",
     "worker_busy",
+    "queue_depth",
+    "queue_oldest_seconds",
 ];
 const BOTH: &[&str] = &[
     "redis_up",

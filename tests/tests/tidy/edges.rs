@@ -12,6 +12,7 @@ const CRATES: &[(&str, &[&str])] = &[
     ("worker", &["tidegate-shared"]),
     ("cli", &["tidegate-shared", "tidegate-gateway", "tidegate-worker"]),
     ("tests", &["tidegate-shared"]),
+    ("loadtest", &[]),
     ("xtask", &[]),
     ("examples/handler", &["tidegate-worker"]),
 ];

@@ -34,6 +34,7 @@ fn record() -> JobRecord {
         finished_at: None,
         timeout_ms: None,
         max_attempts: 3,
+        concurrency: None,
         run_at: None,
         cancelling: false,
         dead_letter: false,

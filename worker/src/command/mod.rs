@@ -43,7 +43,8 @@ const LAST_WORDS: Duration = Duration::from_secs(2);
 ///
 /// A line on its standard output that is `{"percent": 42, "message": "…", "progress": …}` (all but one of
 /// percent and message may be left out), `42 message`, `42% message` or `42%` is progress; the end of what
-/// else it writes there, 16 KiB of it, is in the job's result. An exit code other than 0 fails the attempt,
+/// else it writes there, 16 KiB of it, is in the job's result. Such lines, and those on its standard error,
+/// are also lines of the job's log, of the levels `info` and `warn`. An exit code other than 0 fails the attempt,
 /// with the end of its standard error in the job's error.
 ///
 /// When the job is cancelled, out of time or lost, the program and all that it has started are sent

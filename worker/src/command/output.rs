@@ -1,5 +1,7 @@
 //! What a program has written: progress passed on, the rest kept up to a limit.
 
+use tidegate_shared::job::{LINE_LIMIT, LogLevel};
+
 use super::Command;
 use super::process::Event;
 use crate::context::Context;
@@ -30,7 +32,9 @@ impl Output {
     pub(super) fn take(&mut self, event: &Event, context: &Context<Command>) {
         match event {
             Event::Out(bytes) => self.out.push(bytes, |line| said(&mut self.text, line, context)),
-            Event::Err(bytes) => self.err.push(bytes, |line| self.complaint.push(line.bytes)),
+            Event::Err(bytes) => self
+                .err
+                .push(bytes, |line| complained(&mut self.complaint, line, context)),
             Event::Ended => {}
         }
     }
@@ -38,7 +42,8 @@ impl Output {
     /// Nothing more will come.
     pub(super) fn end(&mut self, context: &Context<Command>) {
         self.out.end(|line| said(&mut self.text, line, context));
-        self.err.end(|line| self.complaint.push(line.bytes));
+        self.err
+            .end(|line| complained(&mut self.complaint, line, context));
     }
 
     /// Standard output without progress, and whether that is only the end of it.
@@ -61,8 +66,24 @@ fn said(text: &mut Tail, line: Line<'_>, context: &Context<Command>) {
     let progress = line
         .text()
         .and_then(|line| lines::json(line).or_else(|| lines::plain(line)));
-    match progress {
-        Some(progress) => context.put(progress),
-        None => text.push(line.bytes),
+    if let Some(progress) = progress {
+        context.put(progress);
+    } else {
+        text.push(line.bytes);
+        log(LogLevel::Info, line, context);
+    }
+}
+
+fn complained(complaint: &mut Tail, line: Line<'_>, context: &Context<Command>) {
+    complaint.push(line.bytes);
+    log(LogLevel::Warn, line, context);
+}
+
+/// Followers of the job see it at once, up to the limits of log lines.
+fn log(level: LogLevel, line: Line<'_>, context: &Context<Command>) {
+    let bytes = &line.bytes[..line.bytes.len().min(LINE_LIMIT)];
+    let text = lines::readable(bytes);
+    if !text.trim().is_empty() {
+        context.log(level, text);
     }
 }

@@ -7,7 +7,7 @@ mod tail;
 use tidegate_shared::job::RESULT_LIMIT;
 
 pub(crate) use progress::{json, plain};
-pub(crate) use tail::Tail;
+pub(crate) use tail::{Tail, readable};
 
 /// Longest line that can be progress or a result, in bytes. Of a longer one only so much is kept.
 pub(crate) const LINE_LIMIT: usize = RESULT_LIMIT;

@@ -22,9 +22,7 @@ impl Tail {
         if !self.text.is_empty() {
             self.text.push('\n');
         }
-        let line = String::from_utf8_lossy(line);
-        self.text
-            .extend(line.chars().filter(|c| *c == '\t' || !c.is_control()));
+        self.text.push_str(&readable(line));
         // Seldom, as each time everything is moved.
         if self.text.len() > self.limit.saturating_mul(2) {
             self.trim();
@@ -46,6 +44,12 @@ impl Tail {
             self.cut = true;
         }
     }
+}
+
+/// UTF-8 whatever it was, and without control characters.
+pub(crate) fn readable(line: &[u8]) -> String {
+    let text = String::from_utf8_lossy(line);
+    text.chars().filter(|c| *c == '\t' || !c.is_control()).collect()
 }
 
 #[cfg(test)]

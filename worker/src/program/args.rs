@@ -50,6 +50,7 @@ pub(crate) struct Args {
 
 const AFTER: &str = "\
 A flag goes before its environment variable, and that before the file.
+Only in the environment: TIDEGATE_WEBHOOK_SECRET, which signs what the job `webhook` sends.
 
 The job `backup` reads and writes only under the directories that the file names, `command` runs only the
 programs that it names:

@@ -7,7 +7,6 @@ use anyhow::bail;
 use tidegate_shared::backend::Backend;
 use tidegate_shared::broker::Link;
 use tidegate_shared::config::{self, Config};
-use tidegate_shared::name::QueueName;
 
 use super::args::Args;
 use crate::backup::Backup;
@@ -48,7 +47,7 @@ pub(crate) async fn check(
 
 fn described(config: &Config, types: &[&str]) -> String {
     let worker = &config.worker;
-    let queues: Vec<&str> = worker.queues.iter().map(QueueName::as_str).collect();
+    let queues: Vec<&str> = worker.queues.iter().map(|queue| queue.name.as_str()).collect();
     let mut lines = vec![
         format!(
             "queues: {}, {} jobs at once",

@@ -14,6 +14,7 @@ use clap::Parser;
 use prometheus::Registry;
 use tidegate_shared::config::{Config, ConfigErrors};
 use tidegate_shared::redis::{self, RedisMetrics, RedisUrlError};
+use tidegate_shared::supervisor::Supervisor;
 use tidegate_shared::telemetry;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
@@ -80,6 +81,9 @@ async fn worker(
     let admin = TcpListener::bind(address).await.with_context(|| {
         format!("cannot serve probes and metrics on {address}; choose another address with --admin-listen")
     })?;
+    if let Some(systemd) = Supervisor::of(&environment).context("systemd cannot be told")? {
+        tokio::spawn(systemd.follow(backend.broker.link(), shutdown.clone()));
+    }
     serve(
         Arc::new(config),
         backend,

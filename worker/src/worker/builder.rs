@@ -1,18 +1,24 @@
 //! Puts a worker together, and refuses one that could not work.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
 use prometheus::Registry;
 use rand::Rng;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 use thiserror::Error;
 use tidegate_shared::backend::Backend;
-use tidegate_shared::job::MAX_STALLS_DEFAULT;
-use tidegate_shared::name::{JobType, NameError, QueueName, WorkerId};
+use tidegate_shared::job::{MAX_STALLS_DEFAULT, Schedule};
+use tidegate_shared::name::{JobType, MethodGroup, MethodName, NameError, QueueName, WorkerId};
 
 use super::Worker;
+use super::backlog::Backlog;
 use super::handlers::{AnyHandler, Handlers, Typed};
 use super::metrics::WorkerMetrics;
+use super::services::{AnyMethod, Services, TypedMethod};
+use crate::call::Method;
 use crate::job::{Handler, Job};
 
 /// Shortest lease: three heartbeats must fit into it.
@@ -22,12 +28,15 @@ const LEASE_MIN: Duration = Duration::from_millis(100);
 pub struct WorkerBuilder {
     backend: Backend,
     name: String,
-    queues: Vec<String>,
+    queues: Vec<(String, u32)>,
     concurrency: usize,
     lease: Duration,
     max_stalls: u32,
     drain_grace: Duration,
     handlers: Vec<(&'static str, Arc<dyn AnyHandler>)>,
+    methods: Vec<(String, Arc<dyn AnyMethod>)>,
+    serial: Vec<String>,
+    schedules: Option<Vec<Schedule>>,
     registry: Registry,
 }
 
@@ -40,7 +49,13 @@ pub enum BuildError {
     Type(NameError),
     #[error("there are two handlers for jobs of type {0}: register one")]
     TwoHandlers(&'static str),
-    #[error("there is no handler: register at least one")]
+    #[error("the name of a method is not valid: {0}")]
+    Method(NameError),
+    #[error("there are two methods {0}: register one")]
+    TwoMethods(MethodName),
+    #[error("the group {0} is to be serial, but there is no method of it")]
+    NoSuchGroup(MethodGroup),
+    #[error("there is no handler and no method: register at least one")]
     NoHandler,
     #[error("the concurrency is 0: the worker could run nothing")]
     NoConcurrency,
@@ -61,14 +76,24 @@ impl WorkerBuilder {
             max_stalls: MAX_STALLS_DEFAULT,
             drain_grace: Duration::from_secs(10),
             handlers: Vec::new(),
+            methods: Vec::new(),
+            serial: Vec::new(),
+            schedules: None,
             registry: Registry::new(),
         }
     }
 
     /// Serves this queue too. Without any: `default`.
     #[must_use]
-    pub fn queue(mut self, queue: impl Into<String>) -> Self {
-        self.queues.push(queue.into());
+    pub fn queue(self, queue: impl Into<String>) -> Self {
+        self.weighted_queue(queue, 1)
+    }
+
+    /// The same, with a weight: while all queues have jobs, one of weight 3 gets three times as many of this
+    /// worker's turns as one of weight 1. What a queue does not need is the others'.
+    #[must_use]
+    pub fn weighted_queue(mut self, queue: impl Into<String>, weight: u32) -> Self {
+        self.queues.push((queue.into(), weight));
         self
     }
 
@@ -115,6 +140,36 @@ impl WorkerBuilder {
         self
     }
 
+    /// Answers calls of this method. What stands before the first dot of its name is its group. See
+    /// [`Method`].
+    #[must_use]
+    pub fn method<I, O>(mut self, name: impl Into<String>, method: impl Method<I, O>) -> Self
+    where
+        I: DeserializeOwned + Send + 'static,
+        O: Serialize + Send + 'static,
+    {
+        self.methods
+            .push((name.into(), Arc::new(TypedMethod::new(method))));
+        self
+    }
+
+    /// Of this group of methods at most one call runs at a time, however many workers serve it: so that what
+    /// they keep in topics is changed by one after the other. All workers that serve it must say so.
+    #[must_use]
+    pub fn serial(mut self, group: impl Into<String>) -> Self {
+        self.serial.push(group.into());
+        self
+    }
+
+    /// Keeps these schedules, and no others that workers have kept for the queues served: what a
+    /// configuration says. Schedules that were made by other means stay as they are. Without this, none is
+    /// touched; all that are due are submitted in any case.
+    #[must_use]
+    pub fn schedules(mut self, schedules: Vec<Schedule>) -> Self {
+        self.schedules = Some(schedules);
+        self
+    }
+
     /// The registered types, in this order.
     pub(crate) fn types(&self) -> Vec<&'static str> {
         self.handlers.iter().map(|(kind, _)| *kind).collect()
@@ -128,15 +183,17 @@ impl WorkerBuilder {
     }
 
     pub fn build(self) -> Result<Worker, BuildError> {
-        let mut queues = Vec::new();
-        for queue in &self.queues {
+        let (mut queues, mut weights) = (Vec::new(), Vec::new());
+        for (queue, weight) in &self.queues {
             let queue = QueueName::parse(queue)?;
             if !queues.contains(&queue) {
                 queues.push(queue);
+                weights.push(*weight);
             }
         }
         if queues.is_empty() {
             queues.push(QueueName::parse("default")?);
+            weights.push(1);
         }
         let mut handlers = Handlers::default();
         for (kind, handler) in self.handlers {
@@ -144,7 +201,22 @@ impl WorkerBuilder {
                 return Err(BuildError::TwoHandlers(kind));
             }
         }
-        if handlers.types().next().is_none() {
+        let mut services = Services::default();
+        for (name, method) in self.methods {
+            let name = MethodName::parse(&name).map_err(BuildError::Method)?;
+            if !services.insert(name.clone(), method) {
+                return Err(BuildError::TwoMethods(name));
+            }
+        }
+        let mut serial = BTreeSet::new();
+        for group in &self.serial {
+            let group = MethodGroup::parse(group).map_err(BuildError::Method)?;
+            if !services.has(&group) {
+                return Err(BuildError::NoSuchGroup(group));
+            }
+            serial.insert(group);
+        }
+        if handlers.types().next().is_none() && services.is_empty() {
             return Err(BuildError::NoHandler);
         }
         if self.concurrency == 0 {
@@ -155,16 +227,21 @@ impl WorkerBuilder {
         }
         let id = WorkerId::parse(&format!("{}-{:08x}", self.name, rand::rng().random::<u32>()))?;
         let metrics = WorkerMetrics::register(&self.registry, handlers.types(), &queues)?;
+        let backlog = Backlog::register(&self.registry, &queues)?;
         Ok(Worker {
             backend: self.backend,
             id,
             queues,
+            weights,
             concurrency: self.concurrency,
             lease: self.lease,
             max_stalls: self.max_stalls,
             drain_grace: self.drain_grace,
             handlers: Arc::new(handlers),
+            groups: services.into_groups(&serial),
+            schedules: self.schedules,
             metrics,
+            backlog,
         })
     }
 }

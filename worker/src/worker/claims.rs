@@ -1,7 +1,7 @@
 //! Claims jobs for as long as there is room, and starts them.
 //!
 //! Never holds more than `concurrency` jobs, waits for work without asking again and again, and is fair
-//! between queues: each round begins with another one and shares out what is free.
+//! between queues: each round begins with the one that is owed most and shares out what is free.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,6 +14,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::backoff::{Backoff, Outage, jitter};
 use super::runner::Runner;
+use super::turns::Turns;
 
 /// Longest wait for work before asking to be sure: a wake-up may be lost.
 const WAIT: Duration = Duration::from_secs(5);
@@ -30,8 +31,7 @@ pub(crate) struct Claims {
     pub(crate) lease: Duration,
     pub(crate) runner: Arc<Runner>,
     pub(crate) running: JoinSet<()>,
-    /// The queue that the next round begins with.
-    pub(crate) turn: usize,
+    pub(crate) turns: Turns,
 }
 
 impl Claims {
@@ -89,18 +89,18 @@ impl Claims {
     /// Asks every queue once. Gives how many jobs it started.
     async fn round(&mut self, free: usize) -> Result<usize, JobError> {
         let mut started = 0;
-        for (queue, left) in turns(self.queues.len(), self.turn) {
-            let limit = (free - started).div_ceil(left);
+        let order = self.turns.round();
+        for (at, &queue) in order.iter().enumerate() {
+            let limit = self.turns.share(&order[at..], free.saturating_sub(started));
             if limit == 0 {
                 break;
             }
-            // The queue after this one is next, whether or not there is room to ask it now.
-            self.turn = (queue + 1) % self.queues.len();
             let claimed = Instant::now();
             let claims = self
                 .jobs
                 .claim(&self.queues[queue], &self.worker, limit, self.lease)
                 .await?;
+            self.turns.served(queue, claims.len());
             for claim in claims {
                 started += 1;
                 self.running.spawn(Arc::clone(&self.runner).run(claim, claimed));
@@ -148,22 +148,5 @@ async fn all_ended(running: &mut JoinSet<()>) {
 fn reaped(ended: Result<(), JoinError>) {
     if let Err(error) = ended {
         tracing::error!("a job was left to its lease: {error}");
-    }
-}
-
-/// The queues in the order of this round, each with the number of those not asked yet, itself included.
-fn turns(queues: usize, first: usize) -> impl Iterator<Item = (usize, usize)> {
-    (0..queues).map(move |n| ((first + n) % queues, queues - n))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn every_queue_gets_its_turn_and_its_share() {
-        let order: Vec<_> = turns(3, 1).collect();
-        assert_eq!(order, [(1, 3), (2, 2), (0, 1)]);
-        assert_eq!(turns(0, 0).count(), 0);
     }
 }

@@ -1,6 +1,7 @@
 //! The worker: claims jobs, runs their handlers under leases, and ends in an orderly way.
 
 mod attempt;
+mod backlog;
 mod backoff;
 mod builder;
 mod claims;
@@ -10,7 +11,11 @@ mod metrics;
 mod reclaim;
 mod reports;
 mod runner;
+mod schedules;
+mod services;
+mod serving;
 mod threads;
+mod turns;
 
 use std::fmt;
 use std::sync::Arc;
@@ -19,32 +24,50 @@ use std::time::Duration;
 use thiserror::Error;
 use tidegate_shared::backend::Backend;
 use tidegate_shared::broker::Link;
+use tidegate_shared::job::Schedule;
 use tidegate_shared::name::{QueueName, WorkerId};
-use tokio::sync::watch;
+use tokio::runtime::Handle;
+use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
+use crate::topics::Topics;
+
 pub(crate) use attempt::Attempt;
+use backlog::Backlog;
 pub use builder::{BuildError, WorkerBuilder};
 use claims::Claims;
 use handlers::Handlers;
 use lease::{Keeper, Leases};
 use metrics::WorkerMetrics;
 use runner::Runner;
+use schedules::Clock;
+use services::GroupOfMethods;
+use serving::Serving;
 use threads::Threads;
+use turns::Turns;
 
 /// Runs the jobs of some queues. See [`Worker::builder`].
 pub struct Worker {
     backend: Backend,
     id: WorkerId,
     queues: Vec<QueueName>,
+    /// One for each queue.
+    weights: Vec<u32>,
     concurrency: usize,
     lease: Duration,
     max_stalls: u32,
     drain_grace: Duration,
     handlers: Arc<Handlers>,
+    groups: Vec<GroupOfMethods>,
     metrics: WorkerMetrics,
+    backlog: Backlog,
+    /// Those of the configuration, if they are this worker's to keep.
+    schedules: Option<Vec<Schedule>>,
 }
+
+/// Most calls that one worker runs at once. They are short, and mostly wait for others.
+const CALLS: usize = 256;
 
 /// Why a worker ended by itself.
 #[derive(Debug, Error)]
@@ -101,6 +124,7 @@ impl Worker {
         let Some(handle) = threads.handle() else {
             return Ok(());
         };
+        let threads_of_calls = handle.clone();
         let leases = Arc::new(Leases::default());
         let released = CancellationToken::new();
         let keeper = Keeper {
@@ -131,24 +155,57 @@ impl Worker {
                 grace: self.drain_grace,
             }),
             running: JoinSet::new(),
-            turn: 0,
+            turns: Turns::new(self.weights.iter().copied()),
         };
         tracing::info!(worker = %self.id, queues = ?self.queues, concurrency = self.concurrency, "worker started");
+        let serving = self.serve(&threads_of_calls, &stopping);
+        let has_handlers = self.handlers.types().next().is_some();
+        let clock = Clock {
+            backend: self.backend.clone(),
+            queues: self.queues.clone(),
+            of_file: self.schedules.clone(),
+        };
         let ended = tokio::select! {
-            () = claims.run(&stopping) => Ok(()),
+            () = claims.run(&stopping), if has_handlers => Ok(()),
+            () = stopping.cancelled(), if !has_handlers => Ok(()),
             why = refused(&mut link) => Err(WorkerError::Refused(why)),
             () = reclaim::reclaim(
                 Arc::clone(&self.backend.jobs),
                 self.queues.clone(),
                 self.lease,
                 self.max_stalls,
-            ) => Ok(()),
+            ), if has_handlers => Ok(()),
+            () = clock.run(), if has_handlers => Ok(()),
+            () = self.backlog.follow(Arc::clone(&self.backend.desk), &self.queues), if has_handlers => Ok(()),
         };
         stopping.cancel();
-        claims.drain(self.drain_grace).await;
+        tokio::join!(claims.drain(self.drain_grace), all(serving));
         tracing::info!(worker = %self.id, "worker ended");
         ended
     }
+}
+
+impl Worker {
+    /// Serves every group of methods until `stopping` fires.
+    fn serve(&self, threads: &Handle, stopping: &CancellationToken) -> JoinSet<()> {
+        let room = Arc::new(Semaphore::new(CALLS));
+        let topics = Topics::new(self.backend.clone());
+        let of_group = |group: &GroupOfMethods| Serving {
+            calls: Arc::clone(&self.backend.calls),
+            worker: self.id.clone(),
+            group: group.clone(),
+            topics: topics.clone(),
+            room: Arc::clone(&room),
+            threads: threads.clone(),
+            stopping: stopping.clone(),
+            grace: self.drain_grace,
+        };
+        self.groups.iter().map(of_group).map(Serving::run).collect()
+    }
+}
+
+async fn all(mut serving: JoinSet<()>) {
+    while serving.join_next().await.is_some() {}
 }
 
 impl fmt::Debug for Worker {

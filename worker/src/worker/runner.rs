@@ -23,6 +23,7 @@ use super::backoff::Backoff;
 use super::handlers::{AnyHandler, Handlers, Outcome};
 use super::lease::{Hold, Leases};
 use super::metrics::{Ended, WorkerMetrics};
+use super::reports::Report;
 
 /// At most ten reports a second for each job.
 const REPORT_INTERVAL: Duration = Duration::from_millis(100);
@@ -126,10 +127,10 @@ impl Runner {
 
     /// Writes the newest report. Gives when the next may be written.
     async fn report(&self, attempt: &Attempt) -> Instant {
-        let Some(progress) = attempt.reports.take() else {
+        let Some(mut report) = attempt.reports.take() else {
             return Instant::now();
         };
-        let write = self.backend.jobs.progress(&attempt.hold.lease, progress.clone());
+        let write = self.tell(&attempt.hold.lease, &mut report);
         let pause = match timeout(REPORT_LIMIT, write).await {
             Ok(Ok(())) => REPORT_INTERVAL,
             Ok(Err(JobError::LeaseLost(_) | JobError::NotFound(_))) => {
@@ -137,11 +138,11 @@ impl Runner {
                 REPORT_INTERVAL
             }
             Ok(Err(JobError::Unavailable(_))) | Err(_) => {
-                attempt.reports.put_back(progress);
+                attempt.reports.put_back(report);
                 REPORT_RETRY
             }
             Ok(Err(error)) => {
-                tracing::warn!(job = %attempt.record.id, "a progress report was not taken: {error}");
+                tracing::warn!(job = %attempt.record.id, "a report was not taken: {error}");
                 REPORT_INTERVAL
             }
         };
@@ -157,13 +158,12 @@ impl Runner {
         // What detached threads of the handler report from now on comes too late.
         let mut last_report = match ending {
             Ending::Released => None,
-            _ => attempt.reports.take(),
+            _ => Some(attempt.reports.take_all()),
         };
         while !hold.lost.is_cancelled() {
             let written = async {
-                if let Some(progress) = last_report.clone() {
-                    self.backend.jobs.progress(&hold.lease, progress).await?;
-                    last_report = None;
+                if let Some(report) = &mut last_report {
+                    self.tell(&hold.lease, report).await?;
                 }
                 self.write(&hold.lease, &ending).await
             };
@@ -196,6 +196,19 @@ impl Runner {
             hold.lost.run_until_cancelled(sleep(backoff.next())).await;
         }
         Ended::Lost
+    }
+
+    /// Writes a report, and takes out of it what was written.
+    async fn tell(&self, lease: &Lease, report: &mut Report) -> Result<(), JobError> {
+        if !report.lines.is_empty() {
+            self.backend.jobs.log(lease, &report.lines).await?;
+            report.lines.clear();
+        }
+        if let Some(progress) = report.progress.clone() {
+            self.backend.jobs.progress(lease, progress).await?;
+            report.progress = None;
+        }
+        Ok(())
     }
 
     /// Gives the state that a failed attempt leads to.

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 use tidegate_shared::config::{Command, Pattern};
 use tidegate_shared::job::{JobId, JobRecord, JobState, TIMED_OUT};
-use tidegate_worker::{CommandHandler, Trial, Worker, try_out};
+use tidegate_worker::{CommandHandler, LogLevel, Trial, Worker, try_out};
 use tokio::io::AsyncReadExt;
 use tokio::time::timeout;
 
@@ -111,6 +111,20 @@ async fn its_lines_are_progress_and_the_rest_is_output() {
     assert_eq!(trial.record.percent.map(f64::from), Some(75.0));
     assert_eq!(trial.record.message.as_deref(), Some("last"));
     assert_eq!(trial.record.progress.expect("typed").as_str(), r#"{"n":1}"#);
+}
+
+#[tokio::test]
+async fn what_is_no_progress_is_in_the_jobs_log() {
+    let (_directory, handler, input) = script("echo out; echo 50%; echo; echo trouble >&2");
+    let trial = try_out(handler, input).await.expect("a trial");
+    let mut lines: Vec<_> = trial
+        .lines
+        .iter()
+        .map(|line| (line.level, line.message.as_str()))
+        .collect();
+    // The two come through different pipes.
+    lines.sort();
+    assert_eq!(lines, [(LogLevel::Info, "out"), (LogLevel::Warn, "trouble")]);
 }
 
 #[tokio::test]

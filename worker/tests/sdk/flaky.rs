@@ -7,7 +7,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use tidegate_shared::backend::Backend;
 use tidegate_shared::job::{
-    Beat, Claim, Failure, JobDraft, JobError, JobId, JobQueue, JobRecord, JobState, Lease, Progress,
+    Beat, Claim, Failure, JobDraft, JobError, JobId, JobQueue, JobRecord, JobState, Lease, LogLine, Progress,
     Promoted, Submitted,
 };
 use tidegate_shared::json::RawJson;
@@ -132,6 +132,11 @@ impl JobQueue for Flaky {
     async fn progress(&self, lease: &Lease, progress: Progress) -> Result<(), JobError> {
         self.there()?;
         self.inner.progress(lease, progress).await
+    }
+
+    async fn log(&self, lease: &Lease, lines: &[LogLine]) -> Result<(), JobError> {
+        self.there()?;
+        self.inner.log(lease, lines).await
     }
 
     async fn checkpoint(&self, lease: &Lease, checkpoint: RawJson) -> Result<(), JobError> {

@@ -10,7 +10,7 @@ use tidegate_shared::name::StateKey;
 use tidegate_shared::namespace::{Namespace, Namespaces, TopicKind};
 use tidegate_shared::publication::Snapshot;
 use tidegate_shared::topic::Topic;
-use tidegate_worker::{BuildError, Context, JobFailure, Worker};
+use tidegate_worker::{BuildError, Context, JobFailure, LogLevel, LogLine, Worker, try_out};
 
 use crate::Any;
 use crate::flaky::Flaky;
@@ -328,4 +328,23 @@ async fn every_metric_is_there_from_the_start() {
     ] {
         assert_eq!(metric(&registry, name), Some(0.0), "{name}");
     }
+}
+
+#[tokio::test]
+async fn log_lines_are_written_in_order_before_the_end() {
+    let handler = async |_: Value, context: Context<Any>| {
+        for number in 0..100 {
+            context.log(LogLevel::Info, number.to_string());
+        }
+        context.progress(50.0, "half");
+        context.log(LogLevel::Error, "the last");
+        Ok::<_, JobFailure>(json!(1))
+    };
+    let trial = try_out(handler, ()).await.expect("a trial");
+    let mut expected: Vec<_> = (0..100)
+        .map(|n| LogLine::new(LogLevel::Info, n.to_string()))
+        .collect();
+    expected.push(LogLine::new(LogLevel::Error, "the last"));
+    assert_eq!(trial.lines, expected);
+    assert_eq!(trial.record.message.as_deref(), Some("half"));
 }

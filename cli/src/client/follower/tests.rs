@@ -3,7 +3,10 @@ use super::*;
 fn seen(follower: &mut Follower, frames: &[&str]) -> Vec<String> {
     let mut seen = Vec::new();
     for text in frames {
-        for event in follower.on_frame(Frame::parse(text).expect("a frame")) {
+        // The answer to the last that was asked.
+        let id = format!(r#"{{"id":{},"type":"subscribed","topic":"t""#, follower.next_id);
+        let text = text.replace(r#"{"type":"subscribed","topic":"t""#, &id);
+        for event in follower.on_frame(Frame::parse(&text).expect("a frame")) {
             seen.push(match event {
                 Event::Subscribed { again, .. } => format!("subscribed again={again}"),
                 Event::Recovered { count, .. } => format!("recovered {count}"),
@@ -199,4 +202,17 @@ fn frames_about_other_things_change_nothing() {
         "{}",
     ];
     assert_eq!(seen(&mut follower, &frames), Vec::<String>::new());
+}
+
+#[test]
+fn what_the_server_subscribes_by_itself_does_not_pass_for_the_answer() {
+    let mut follower = at_six();
+    connect(&mut follower);
+    let unasked = r#"{"type":"subscribed", "topic":"t","epoch":"e","offset":9,"tag":"g9"}"#;
+    let reply = subscribed("e", 10, r#","recovered":true"#);
+    let frames = [unasked, &message(10), &*reply, &message(7), &message(8)];
+    assert_eq!(
+        seen(&mut follower, &frames),
+        ["recovered 4", "entry 7", "entry 8"]
+    );
 }

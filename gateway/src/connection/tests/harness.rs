@@ -17,7 +17,7 @@ use tokio_tungstenite::tungstenite::protocol::{CloseFrame, Role};
 use tokio_util::sync::CancellationToken;
 
 use crate::connection::{Peer, serve};
-use crate::dialect::Language;
+use crate::dialect::Format;
 use crate::node::Node;
 use crate::transport::ws::WebSocket;
 
@@ -33,6 +33,7 @@ pub(super) struct TestNode {
 pub(super) fn config(change: impl FnOnce(&mut Config)) -> Arc<Config> {
     let mut config = Config::default();
     change(&mut config);
+    config.open_to_anyone();
     Arc::new(config)
 }
 
@@ -83,8 +84,10 @@ impl TestNode {
         ours.set_nodelay(true).expect("a socket");
         let socket = WebSocket::new(ours, Bytes::new(), self.node.config.limits.message);
         let peer = Peer {
-            format: Language::NativeJson.into(),
+            format: Format::NATIVE,
             identity: None,
+            from: None,
+            entrance: Arc::default(),
         };
         tokio::spawn(serve(socket, &self.node, &peer));
         theirs.expect("connected")

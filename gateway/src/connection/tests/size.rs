@@ -1,20 +1,24 @@
 //! What a connection costs in memory while nothing happens.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 
 use super::harness::alone;
 use crate::connection::{Peer, serve};
-use crate::dialect::Language;
+use crate::dialect::Format;
 use crate::outbox::Outbox;
 use crate::transport::ws::WebSocket;
 
 #[tokio::test]
 async fn the_task_of_a_connection_is_small() {
-    const CEILING: usize = 592;
+    const CEILING: usize = 608;
     let node = alone();
     let peer = Peer {
-        format: Language::NativeJson.into(),
+        format: Format::NATIVE,
         identity: None,
+        from: None,
+        entrance: Arc::default(),
     };
     let (_client, server) = (node.stream().await, node.stream().await);
     let task = serve(WebSocket::new(server, Bytes::new(), 1), &node.node, &peer);

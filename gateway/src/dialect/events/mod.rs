@@ -13,7 +13,7 @@ use tidegate_shared::publication::Publication;
 use tidegate_shared::topic::Topic;
 
 use super::native::Native;
-use super::{DecodeError, Dialect, Push, Reply, Request, RequestId};
+use super::{DecodeError, Decoded, Dialect, Encoding, Push, Reply, RequestId, Speaker};
 
 pub use cursor::Cursor;
 pub use merger::Merger;
@@ -32,8 +32,17 @@ impl Dialect for Events {
         "sse"
     }
 
+    fn encoding(&self) -> Encoding {
+        Encoding::Plain
+    }
+
+    /// It follows what its address says, then and when it comes back.
+    fn takes_orders(&self) -> bool {
+        false
+    }
+
     /// Nobody sends commands over an event stream.
-    fn decode(&self, _: &Bytes) -> Result<Request, DecodeError> {
+    fn decode(&self, _: &Bytes, _: &Speaker<'_>) -> Result<Decoded, DecodeError> {
         Err(DecodeError::unsupported(
             None,
             "an event stream takes no commands",

@@ -6,7 +6,7 @@ use tidegate_shared::position::{Epoch, Offset, Tag};
 use tidegate_shared::publication::{Body, Place};
 
 use super::*;
-use crate::dialect::Language;
+use crate::dialect::Format;
 use crate::outbox::FramesBuilder;
 
 fn topic(name: &str) -> Topic {
@@ -42,7 +42,7 @@ fn publication(on: &str, offset: Offset, data: &str) -> Publication {
 }
 
 fn blocks(of: &[Publication]) -> Bytes {
-    let mut builder = FramesBuilder::new(Language::Events.into());
+    let mut builder = FramesBuilder::new(Format::EVENTS);
     for one in of {
         builder.add(|out| Events.encode_publication(one, out));
     }

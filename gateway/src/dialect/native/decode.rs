@@ -1,22 +1,24 @@
 //! Commands from JSON. One pass over the message finds its fields; only what the action needs is then
 //! looked at. `data` is neither parsed nor copied: it stays a slice of the message.
 
-use std::borrow::Cow;
+mod call;
+
 use std::time::Duration;
 
 use bytes::Bytes;
 use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
-use tidegate_shared::job::{ATTEMPTS_LIMIT, JobId, Priority, TIME_LIMIT};
-use tidegate_shared::json::RawJson;
-use tidegate_shared::name::{IdempotencyKey, JobType, NameError, QueueName, StateKey};
+use tidegate_shared::config::Secret;
+use tidegate_shared::job::{ATTEMPTS_LIMIT, Concurrency, JobId, Priority, TIME_LIMIT};
+use tidegate_shared::name::{IdempotencyKey, JobType, QueueName, StateKey};
 use tidegate_shared::position::{Epoch, Since, Tag};
 use tidegate_shared::topic::Topic;
 
+use super::field::{Checked, Wrong, boolean, data, kind, missing, name, number, text, unquote, wrong_type};
 use crate::dialect::nearest::nearest;
 use crate::dialect::{Command, DecodeError, JobRequest, Request, RequestId};
 
-const ACTIONS: [&str; 11] = [
+const ACTIONS: [&str; 12] = [
     "subscribe",
     "unsubscribe",
     "publish",
@@ -26,11 +28,10 @@ const ACTIONS: [&str; 11] = [
     "presence",
     "submit",
     "cancel",
+    "call",
     "auth",
     "ping",
 ];
-/// Actions of the protocol that this version does not have.
-const LATER: [&str; 1] = ["call"];
 
 /// Everything a command may have. A field that is `null` counts as absent, but for `data` and `value`.
 #[derive(Deserialize)]
@@ -61,6 +62,13 @@ struct Envelope<'a> {
     presence: Option<&'a RawValue>,
     #[serde(borrow)]
     token: Option<&'a RawValue>,
+    #[serde(borrow)]
+    user: Option<&'a RawValue>,
+    #[serde(borrow)]
+    password: Option<&'a RawValue>,
+    method: Option<&'a RawValue>,
+    #[serde(borrow)]
+    timeout_ms: Option<&'a RawValue>,
 }
 
 #[derive(Deserialize)]
@@ -81,6 +89,8 @@ struct Job<'a> {
     timeout_ms: Option<&'a RawValue>,
     #[serde(borrow)]
     max_attempts: Option<&'a RawValue>,
+    #[serde(borrow)]
+    concurrency: Option<&'a RawValue>,
 }
 
 #[derive(Deserialize)]
@@ -97,21 +107,12 @@ fn even_null<'de: 'a, 'a, D: Deserializer<'de>>(from: D) -> Result<Option<&'a Ra
     <&'a RawValue>::deserialize(from).map(Some)
 }
 
-/// What is wrong with a message whose id is known.
-enum Wrong {
-    Rubbish(String),
-    Later(String),
-}
-
-type Checked<T> = Result<T, Wrong>;
-
 pub(super) fn request(message: &Bytes) -> Result<Request, DecodeError> {
     let envelope: Envelope<'_> = object(message).map_err(|text| DecodeError::rubbish(None, text))?;
     let id = id(envelope.id).map_err(|text| DecodeError::rubbish(None, text))?;
     match command(message, &envelope) {
-        Ok(command) => Ok(Request { id, command }),
+        Ok(command) => Ok(Request::new(id, command)),
         Err(Wrong::Rubbish(text)) => Err(DecodeError::rubbish(id, text)),
-        Err(Wrong::Later(text)) => Err(DecodeError::unsupported(id, text)),
     }
 }
 
@@ -138,6 +139,7 @@ fn command(message: &Bytes, envelope: &Envelope<'_>) -> Checked<Command> {
         "publish" => Ok(Command::Publish {
             topic: topic(envelope)?,
             data: data(message, "data", envelope.data)?,
+            event: None,
             key: envelope
                 .key
                 .map(|raw| name("key", raw, IdempotencyKey::parse))
@@ -166,19 +168,32 @@ fn command(message: &Bytes, envelope: &Envelope<'_>) -> Checked<Command> {
             limit: envelope.limit.map(|raw| number("limit", raw)).transpose()?,
         }),
         "submit" => submit(message, envelope),
-        "auth" => Ok(Command::Auth {
-            token: text("token", envelope.token.ok_or_else(|| missing("token"))?)?.into(),
-        }),
+        "auth" => auth(envelope),
         "cancel" => {
             let raw = envelope.job.ok_or_else(|| missing("job"))?;
             let id = JobId::parse(&text("job", raw)?);
             let job = id.map_err(|_| wrong_type("job", "the id of a job", raw))?;
             Ok(Command::Cancel { job })
         }
+        "call" => call::call(message, envelope),
         "ping" => Ok(Command::Ping),
-        other if LATER.contains(&other) => Err(Wrong::Later(later(&format!("the action `{other}`")))),
         other => Err(Wrong::Rubbish(unknown_action(other))),
     }
+}
+
+/// By a token, or by a name and a password.
+fn auth(envelope: &Envelope<'_>) -> Checked<Command> {
+    let (Some(user), None) = (envelope.user, envelope.token) else {
+        let token = envelope.token.ok_or_else(|| missing("token"))?;
+        return Ok(Command::Auth {
+            token: text("token", token)?.into(),
+        });
+    };
+    let password = envelope.password.ok_or_else(|| missing("password"))?;
+    Ok(Command::Login {
+        user: text("user", user)?.into(),
+        password: Secret::new(&text("password", password)?),
+    })
 }
 
 fn submit(message: &Bytes, envelope: &Envelope<'_>) -> Checked<Command> {
@@ -210,6 +225,17 @@ fn submit(message: &Bytes, envelope: &Envelope<'_>) -> Checked<Command> {
             .and_then(Priority::new)
             .ok_or_else(|| wrong_type("job.priority", "a whole number from 0 to 9", raw))?,
     };
+    let concurrency = match job.concurrency {
+        None => None,
+        Some(raw) => {
+            let expected = format!(
+                "an object as {{\"key\": \"tenant-7\", \"limit\": 2}}, with a limit from 1 to {}",
+                Concurrency::LIMIT
+            );
+            let concurrency = serde_json::from_str(raw.get()).ok();
+            Some(concurrency.ok_or_else(|| wrong_type("job.concurrency", &expected, raw))?)
+        }
+    };
     let kind = job.kind.ok_or_else(|| missing("job.type"))?;
     Ok(Command::Submit(Box::new(JobRequest {
         kind: name("job.type", kind, JobType::parse)?,
@@ -226,6 +252,7 @@ fn submit(message: &Bytes, envelope: &Envelope<'_>) -> Checked<Command> {
         delay: time("job.delay_ms", job.delay_ms)?.unwrap_or_default(),
         timeout: time("job.timeout_ms", job.timeout_ms)?,
         max_attempts,
+        concurrency,
         follow: envelope
             .follow
             .map(|raw| boolean("follow", raw))
@@ -297,57 +324,6 @@ fn since(raw: &RawValue) -> Checked<Since> {
             Some(tag) => Some(Tag::from_wire(&text("since.tag", tag)?)),
         },
     })
-}
-
-fn data(message: &Bytes, field: &str, raw: Option<&RawValue>) -> Checked<RawJson> {
-    let raw = raw.ok_or_else(|| missing(field))?;
-    Ok(RawJson::trusted(message.slice_ref(raw.get().as_bytes())))
-}
-
-fn name<T>(field: &str, raw: &RawValue, parse: fn(&str) -> Result<T, NameError>) -> Checked<T> {
-    parse(&text(field, raw)?).map_err(|error| Wrong::Rubbish(format!("field `{field}`: {error}")))
-}
-
-fn text<'a>(field: &str, raw: &'a RawValue) -> Checked<Cow<'a, str>> {
-    unquote(raw).ok_or_else(|| wrong_type(field, "a string", raw))
-}
-
-fn unquote(raw: &RawValue) -> Option<Cow<'_, str>> {
-    match serde_json::from_str::<&str>(raw.get()) {
-        Ok(text) => Some(Cow::Borrowed(text)),
-        Err(_) => serde_json::from_str::<String>(raw.get()).ok().map(Cow::Owned),
-    }
-}
-
-fn number(field: &str, raw: &RawValue) -> Checked<u64> {
-    serde_json::from_str(raw.get()).map_err(|_| wrong_type(field, "a whole number from 0 up", raw))
-}
-
-fn boolean(field: &str, raw: &RawValue) -> Checked<bool> {
-    serde_json::from_str(raw.get()).map_err(|_| wrong_type(field, "true or false", raw))
-}
-
-fn missing(field: &str) -> Wrong {
-    Wrong::Rubbish(format!("field `{field}` is missing"))
-}
-
-fn wrong_type(field: &str, expected: &str, raw: &RawValue) -> Wrong {
-    Wrong::Rubbish(format!("field `{field}` must be {expected}, not {}", kind(raw)))
-}
-
-fn kind(raw: &RawValue) -> &'static str {
-    match raw.get().as_bytes().first() {
-        Some(b'"') => "this string",
-        Some(b'{') => "this object",
-        Some(b'[') => "an array",
-        Some(b't' | b'f') => "a boolean",
-        Some(b'n') => "null",
-        _ => "this number",
-    }
-}
-
-fn later(what: &str) -> String {
-    format!("this version does not have {what}")
 }
 
 fn unknown_action(action: &str) -> String {

@@ -5,7 +5,7 @@ use tidegate_shared::json::RawJson;
 use tidegate_shared::position::Position;
 use tidegate_shared::publication::{Body, Publication, Snapshot};
 
-use super::json::{Object, string};
+use crate::dialect::json::{Object, string};
 use crate::dialect::{Failure, Push, Reply, RequestId, Roll};
 
 pub(super) fn reply(id: Option<&RequestId>, reply: &Reply, out: &mut Vec<u8>) {
@@ -20,6 +20,7 @@ pub(super) fn reply(id: Option<&RequestId>, reply: &Reply, out: &mut Vec<u8>) {
         Reply::Authenticated { .. } => "authenticated",
         Reply::Cancel { job } if job.state == JobState::Cancelled => "cancelled",
         Reply::Cancel { .. } => "cancelling",
+        Reply::Result { .. } => "result",
         Reply::Pong => "pong",
         Reply::Failed(_) => "error",
     };
@@ -75,9 +76,12 @@ pub(super) fn reply(id: Option<&RequestId>, reply: &Reply, out: &mut Vec<u8>) {
         }
         Reply::Authenticated { user, expires_at } => {
             object.text("user", user.as_str());
-            object.number("expires_at", milliseconds(*expires_at));
+            if let Some(expires_at) = expires_at {
+                object.number("expires_at", milliseconds(*expires_at));
+            }
         }
         Reply::Cancel { job } => object.value("job", job),
+        Reply::Result { data } => object.raw("data", data),
         Reply::Pong | Reply::Announced(_) => {}
         Reply::Failed(failure) => write_failure(&mut object, failure),
     }

@@ -4,19 +4,26 @@
 
 mod decode;
 mod encode;
-mod json;
+mod field;
 #[cfg(test)]
 mod tests;
 
 use bytes::Bytes;
 use tidegate_shared::publication::Publication;
 
-use super::{DecodeError, Dialect, Push, Reply, Request, RequestId, message_pack};
+use super::{
+    DecodeError, Decoded, Dialect, Encoding, Push, Reply, Request, RequestId, Speaker, message_pack,
+};
 
 #[derive(Debug)]
 pub struct Native;
 
 impl Native {
+    /// A message that is a command, whoever sent it.
+    pub fn request(message: &Bytes) -> Result<Request, DecodeError> {
+        decode::request(message)
+    }
+
     /// A reply that nobody asked for by an id.
     pub fn encode_announcement(&self, reply: &Reply, out: &mut Vec<u8>) {
         encode::reply(None, reply, out);
@@ -28,13 +35,17 @@ impl Dialect for Native {
         "native"
     }
 
-    fn decode(&self, message: &Bytes) -> Result<Request, DecodeError> {
-        decode::request(message)
+    fn protocols(&self) -> &'static [(&'static str, Encoding)] {
+        &[("tidegate.msgpack", Encoding::MessagePack)]
     }
 
-    fn decode_binary(&self, message: &Bytes) -> Result<Request, DecodeError> {
+    fn decode(&self, message: &Bytes, _: &Speaker<'_>) -> Result<Decoded, DecodeError> {
+        Self::request(message).map(Decoded::Request)
+    }
+
+    fn decode_binary(&self, message: &Bytes, _: &Speaker<'_>) -> Result<Decoded, DecodeError> {
         match message_pack::to_json(message) {
-            Ok(json) => decode::request(&json.into()),
+            Ok(json) => Self::request(&json.into()).map(Decoded::Request),
             Err(wrong) => Err(DecodeError::rubbish(
                 None,
                 format!("no valid MessagePack, which binary messages are: {wrong}"),

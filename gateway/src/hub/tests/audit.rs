@@ -13,7 +13,7 @@ use tidegate_shared::publication::Place;
 use tidegate_shared::topic::Topic;
 use tokio::task::JoinHandle;
 
-use crate::dialect::Language;
+use crate::dialect::Format;
 use crate::hub::Hub;
 use crate::outbox::{Outbox, Taken};
 
@@ -36,7 +36,7 @@ impl Auditor {
         Self {
             is_slow,
             catching_up: None,
-            outbox: Arc::new(Outbox::new(SessionId::new(), Language::NativeJson.into(), limit)),
+            outbox: Arc::new(Outbox::new(SessionId::new(), Format::NATIVE, limit)),
             since,
             at: None,
             told: Vec::new(),

@@ -3,7 +3,15 @@
 use prometheus::{IntCounterVec, IntGauge, Opts, Registry};
 
 /// Why a connection was turned away, as metrics name it.
-const REASONS: [&str; 4] = ["limit", "accept_error", "handshake", "origin"];
+const REASONS: [&str; 7] = [
+    "limit",
+    "accept_error",
+    "handshake",
+    "origin",
+    "token",
+    "address",
+    "user",
+];
 
 #[derive(Debug, Clone)]
 pub struct Metrics {

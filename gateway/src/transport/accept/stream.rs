@@ -21,6 +21,10 @@ impl ClientStream {
     pub(super) fn new(tcp: TcpStream, slot: Slot) -> Self {
         Self { tcp, _slot: slot }
     }
+
+    pub(super) fn tcp(&mut self) -> &mut TcpStream {
+        &mut self.tcp
+    }
 }
 
 impl AsyncRead for ClientStream {

@@ -10,6 +10,7 @@ use tidegate_shared::code::ErrorCode;
 
 use super::Problem;
 use super::loopback;
+use crate::transport::accept::ClientAddress;
 
 const API_KEY: HeaderName = HeaderName::from_static("x-api-key");
 
@@ -96,6 +97,12 @@ fn unauthorized(detail: impl Into<String>) -> Problem {
 pub(crate) fn peer(extensions: &axum::http::Extensions) -> Option<IpAddr> {
     let axum::extract::ConnectInfo(address) = extensions.get::<axum::extract::ConnectInfo<SocketAddr>>()?;
     Some(address.ip().to_canonical())
+}
+
+/// Where the request comes from, as far as proxies that are trusted tell.
+pub(crate) fn client(extensions: &axum::http::Extensions) -> Option<IpAddr> {
+    let ClientAddress(address) = extensions.get::<ClientAddress>()?;
+    Some(*address)
 }
 
 #[cfg(test)]

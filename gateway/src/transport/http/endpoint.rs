@@ -1,36 +1,28 @@
-//! The configured endpoints: where a request becomes a WebSocket, and the WebSocket a connection of the
-//! node.
+//! What the endpoints of a node share: who may come in, and what is counted at the door.
 
+use std::future::Future;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::Duration;
 
-use axum::Router;
-use axum::extract::{Request, State};
-use axum::http::{HeaderValue, header};
-use axum::response::{IntoResponse, Response};
-use axum::routing::get;
+use axum::extract::Request;
+use axum::http::{HeaderValue, StatusCode, header};
 use prometheus::{Histogram, HistogramOpts, Registry};
 use tidegate_shared::backend::Backend;
 use tidegate_shared::code::ErrorCode;
-use tidegate_shared::config::{Config, DialectName};
+use tidegate_shared::config::Config;
 use tokio_util::task::TaskTracker;
 
 use super::{Problem, access, loopback, page};
+use crate::connection;
 use crate::connection::stream::{Sink, Wanted};
-use crate::connection::{self, Peer};
-use crate::dialect::{Compression, Format, Language};
-use crate::identity::{self, Identity};
+use crate::identity::{Accepted, Credentials, Identity, Presented};
 use crate::node::Node;
-use crate::transport::accept::{self, ClientStream};
-use crate::transport::ws::{self, Handshake, Opening, Origins, Window};
+use crate::transport::accept;
+use crate::transport::ws::{self, Origins};
 
 /// Seconds. The goal is that hardly any handshake takes longer than a tenth.
 const DURATIONS: [f64; 10] = [0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 1.0, 10.0];
 
-/// The subprotocol of clients that want MessagePack.
-const MESSAGE_PACK: &str = "tidegate.msgpack";
-
-/// What the endpoints of a node share.
 #[derive(Debug)]
 pub(crate) struct Gate {
     node: Arc<Node>,
@@ -39,7 +31,7 @@ pub(crate) struct Gate {
     any: Origins,
     /// Serves a page of its own on loopback, which pages of other names must not pass for.
     local: bool,
-    rejections: accept::Metrics,
+    pub(super) rejections: accept::Metrics,
     duration: Histogram,
     clients: TaskTracker,
 }
@@ -80,7 +72,7 @@ impl Gate {
     }
 
     /// Which pages may send this request. What no page sends is none of their business.
-    fn origins(&self, request: &Request) -> &Origins {
+    pub(super) fn origins(&self, request: &Request) -> &Origins {
         let (headers, uri) = (request.headers(), request.uri());
         let own = page::host(headers, uri).is_some_and(|host| page::is_own(headers, &host));
         if own && self.is_named_rightly(request) {
@@ -102,45 +94,120 @@ impl Gate {
         Ok(request.headers().get(header::ORIGIN).cloned())
     }
 
-    /// Who asks for an event stream. Clients without a token may if there is an endpoint for them.
-    pub(crate) fn identify_anywhere(&self, request: &Request) -> Result<Option<Identity>, Problem> {
+    /// Who asks for an event stream. Clients that show nothing may if there is an endpoint for them.
+    pub(crate) async fn identify_anywhere(&self, shown: Presented) -> Result<Option<Identity>, Problem> {
         let anonymous = self.node.config.endpoints.iter().any(|one| one.anonymous);
-        self.identify(request, anonymous)
+        self.identify(shown, anonymous).await
     }
 
-    /// Who sends this request. `anonymous`: one without a token may pass. A token that does not count is
+    /// What a request shows of who sends it.
+    pub(crate) fn presented(&self, request: &Request) -> Presented {
+        let from = access::client(request.extensions());
+        let accepted = Accepted {
+            passwords: !self.node.users.is_empty(),
+            cookies: self.trusts_cookies(request),
+        };
+        Presented::of(request.headers(), request.uri(), from, accepted)
+    }
+
+    /// Whether cookies tell who sends this request. A browser sends them whatever page makes it ask, so the
+    /// page must be the gateway's own or of an origin that is named; `*` names none.
+    fn trusts_cookies(&self, request: &Request) -> bool {
+        let headers = request.headers();
+        let own = page::host(headers, request.uri()).is_some_and(|host| page::is_own(headers, &host));
+        let mut origins = headers.get_all(header::ORIGIN).iter();
+        match (origins.next(), origins.next()) {
+            // Browsers leave it out where a page asks its own server.
+            (None, _) => headers
+                .get("sec-fetch-site")
+                .is_some_and(|site| site == "same-origin"),
+            (Some(_), None) if own => self.is_named_rightly(request),
+            (Some(origin), None) => origin.to_str().is_ok_and(|origin| self.configured.names(origin)),
+            _ => false,
+        }
+    }
+
+    /// Who sends this request. `anonymous`: one that shows nothing may pass. What does not count is
     /// refused even so: its bearer does not expect to be nobody.
-    pub(crate) fn identify(&self, request: &Request, anonymous: bool) -> Result<Option<Identity>, Problem> {
-        let identity = match (
-            &self.node.tokens,
-            identity::presented(request.headers(), request.uri()),
-        ) {
-            (Some(tokens), Some(token)) => tokens
-                .verify(&token)
+    pub(crate) async fn identify(
+        &self,
+        shown: Presented,
+        anonymous: bool,
+    ) -> Result<Option<Identity>, Problem> {
+        let node = &self.node;
+        let identity = match (shown.credentials, &node.tokens) {
+            (Some(Credentials::Token(token)), Some(tokens)) => tokens
+                .verify(token.as_str())
+                .map(Some)
+                .map_err(|error| Problem::new(error.code(), error.to_string())),
+            (Some(Credentials::Password { user, password }), _) => node
+                .users
+                .check(&user, &password, shown.from)
+                .await
                 .map(Some)
                 .map_err(|error| Problem::new(error.code(), error.to_string())),
             _ if anonymous => Ok(None),
-            (Some(_), None) => Err(Problem::new(
+            (_, Some(_)) => Err(Problem::new(
                 ErrorCode::Unauthorized,
                 "a token is needed: send it as `?token=`, as `Authorization: Bearer TOKEN` or in the cookie `tidegate_token`",
             )),
-            (None, _) => Err(Problem::new(
+            (_, None) if !node.users.is_empty() => Err(Problem::new(
                 ErrorCode::Unauthorized,
-                "this server knows no tokens and lets nobody in without one: set [auth.jwt], or `anonymous = true` for an endpoint",
+                "a name and a password are needed: send them as `Authorization: Basic`",
+            )),
+            (_, None) => Err(Problem::new(
+                ErrorCode::Unauthorized,
+                "this server knows neither tokens nor users and lets nobody in without: set [auth.jwt] or [[auth.users]], or `anonymous = true` for an endpoint",
             )),
         };
-        identity
-            .inspect_err(|_| self.rejections.rejected("token"))
-            .map_err(|problem| {
-                problem.with_header(
-                    header::WWW_AUTHENTICATE,
-                    HeaderValue::from_static("Bearer realm=\"tidegate\""),
-                )
-            })
+        let identity = identity.inspect_err(|_| self.rejections.rejected("token"));
+        if let Ok(identity) = &identity {
+            let user = identity.as_ref().map(|identity| &identity.user);
+            node.check_room(shown.from, user).map_err(|(reason, failure)| {
+                self.rejections.rejected(reason);
+                Problem::new(failure.code, failure.message)
+            })?;
+        }
+        identity.map_err(|problem| match problem.status() {
+            StatusCode::UNAUTHORIZED => problem.with_header(header::WWW_AUTHENTICATE, self.challenge()),
+            _ => problem,
+        })
+    }
+
+    /// Which credentials are asked for. A browser asks its user for a password where `Basic` is named.
+    fn challenge(&self) -> HeaderValue {
+        HeaderValue::from_static(match (&self.node.tokens, self.node.users.is_empty()) {
+            (None, false) => "Basic realm=\"tidegate\", charset=\"UTF-8\"",
+            _ => "Bearer realm=\"tidegate\"",
+        })
     }
 
     pub(crate) fn node(&self) -> &Node {
         &self.node
+    }
+
+    pub(crate) fn shared_node(&self) -> &Arc<Node> {
+        &self.node
+    }
+
+    /// Serves a client until it has gone.
+    pub(crate) fn spawn(&self, client: impl Future<Output = ()> + Send + 'static) {
+        self.clients.spawn(client);
+    }
+
+    /// From a request for a WebSocket to the WebSocket.
+    pub(super) fn handshake_took(&self, time: Duration) {
+        self.duration.observe(time.as_secs_f64());
+    }
+
+    /// For requests whose page was looked at.
+    pub(crate) fn any_origin(&self) -> &Origins {
+        &self.any
+    }
+
+    /// Counts a client that was not let in.
+    pub(crate) fn rejected(&self, reason: &'static str) {
+        self.rejections.rejected(reason);
     }
 
     pub(crate) fn config(&self) -> &Config {
@@ -163,86 +230,5 @@ impl Gate {
         !self.local
             || !peer.is_some_and(|address| address.is_loopback())
             || loopback::check(request.headers(), request.uri(), peer).is_ok()
-    }
-}
-
-/// A route for each configured endpoint.
-pub(crate) fn router(gate: &Arc<Gate>) -> Router {
-    let mut router = Router::new();
-    for endpoint in &gate.node.config.endpoints {
-        let (dialect, anonymous) = (endpoint.dialect, endpoint.anonymous);
-        let handler = move |State(gate): State<Arc<Gate>>, request: Request| {
-            let response = open(&gate, dialect, anonymous, request);
-            async move { response }
-        };
-        router = router.route(&endpoint.path, get(handler));
-    }
-    router.with_state(Arc::clone(gate))
-}
-
-/// Agrees to the handshake, and serves the client once its stream is there.
-fn open(gate: &Arc<Gate>, dialect: DialectName, anonymous: bool, mut request: Request) -> Response {
-    let started = Instant::now();
-    let origins = gate.origins(&request).clone();
-    let protocols: &[&str] = match dialect {
-        DialectName::Native => &[MESSAGE_PACK],
-        DialectName::Echo => &[],
-    };
-    match ws::accept(&mut request, &origins, protocols) {
-        Ok(Handshake { response, opening }) => match gate.identify(&request, anonymous) {
-            Ok(identity) => {
-                let serving = serve(Arc::clone(gate), dialect, identity, opening, started);
-                gate.clients.spawn(serving);
-                response
-            }
-            Err(problem) => problem.into_response(),
-        },
-        Err(refusal) => {
-            gate.rejections.rejected(refusal.name());
-            refusal.into_response()
-        }
-    }
-}
-
-async fn serve(
-    gate: Arc<Gate>,
-    dialect: DialectName,
-    identity: Option<Identity>,
-    opening: Opening,
-    started: Instant,
-) {
-    let (protocol, compression) = (opening.protocol(), opening.compression());
-    let limit = gate.node.config.limits.message;
-    let socket = match opening.websocket::<ClientStream>(limit).await {
-        Ok(socket) => socket,
-        Err(error) => {
-            // A client that went away before the answer reached it.
-            tracing::debug!(%error, "a handshake was not finished");
-            gate.rejections.rejected("handshake");
-            return;
-        }
-    };
-    gate.duration.observe(started.elapsed().as_secs_f64());
-    match dialect {
-        DialectName::Native => {
-            let language = match protocol {
-                Some(MESSAGE_PACK) => Language::NativeMessagePack,
-                _ => Language::NativeJson,
-            };
-            let peer = Peer {
-                format: Format::new(language, of_window(compression)),
-                identity: identity.map(Arc::new),
-            };
-            connection::serve(socket, &gate.node, &peer).await;
-        }
-        DialectName::Echo => ws::echo(socket, compression, gate.node.shutdown()).await,
-    }
-}
-
-fn of_window(window: Option<Window>) -> Compression {
-    match window {
-        None => Compression::None,
-        Some(Window::Full) => Compression::Deflate,
-        Some(Window::Small) => Compression::DeflateNear,
     }
 }

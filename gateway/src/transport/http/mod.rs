@@ -8,7 +8,9 @@ mod headers;
 mod loopback;
 mod page;
 mod problem;
+mod sockets;
 
+use std::net::SocketAddr;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
@@ -20,11 +22,12 @@ use axum::response::Response;
 use futures_util::FutureExt;
 use tidegate_shared::code::ErrorCode;
 
+pub(crate) use access::client;
 pub(crate) use api::Api;
 pub(crate) use endpoint::Gate;
 pub use problem::Problem;
 
-use super::sse;
+use super::{engineio, sse};
 
 /// All routes of the client port.
 pub(crate) fn router(gate: &Arc<Gate>, api: Arc<Api>, extra: Option<Router>) -> Router {
@@ -36,10 +39,22 @@ pub(crate) fn router(gate: &Arc<Gate>, api: Arc<Api>, extra: Option<Router>) -> 
         None => nothing,
     };
     api::router(api)
-        .merge(endpoint::router(gate))
+        .merge(sockets::router(gate, None))
+        .merge(engineio::router(gate, None))
         .merge(sse::router(gate))
         .method_not_allowed_fallback(wrong_method)
         .fallback_service(others)
+        .layer(middleware::from_fn(headers::require_host))
+        .layer(middleware::from_fn(survive))
+}
+
+/// All routes of a port that only some endpoints have.
+pub(crate) fn own_router(gate: &Arc<Gate>, listen: SocketAddr) -> Router {
+    sockets::router(gate, Some(listen))
+        .merge(engineio::router(gate, Some(listen)))
+        .fallback(api::missing::path)
+        .method_not_allowed_fallback(wrong_method)
+        .layer(middleware::map_response(headers::harden))
         .layer(middleware::from_fn(headers::require_host))
         .layer(middleware::from_fn(survive))
 }

@@ -4,6 +4,7 @@ use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use tidegate_shared::broker::BrokerError;
+use tidegate_shared::call::CallError;
 use tidegate_shared::code::ErrorCode;
 use tidegate_shared::job::JobError;
 use tidegate_shared::name::NameError;
@@ -158,6 +159,12 @@ impl From<BrokerError> for Problem {
 
 impl From<JobError> for Problem {
     fn from(error: JobError) -> Self {
+        Self::new(error.code(), error.to_string())
+    }
+}
+
+impl From<CallError> for Problem {
+    fn from(error: CallError) -> Self {
         Self::new(error.code(), error.to_string())
     }
 }

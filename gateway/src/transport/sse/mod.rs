@@ -23,10 +23,12 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use super::accept::Line;
-use super::http::{Gate, Problem};
+use super::http::{Gate, Problem, client};
+use crate::connection::check_own;
 use crate::connection::stream::Sink;
+use crate::dialect::Failure;
 use crate::identity::Identity;
-use crate::session::check_inbox;
+use crate::permission::{self, Act, Verdict};
 
 /// Chunks between the stream and the HTTP connection, which has a buffer of its own.
 const CHUNKS: usize = 1;
@@ -47,11 +49,16 @@ pub(crate) fn router(gate: &Arc<Gate>) -> Router {
 }
 
 async fn open(State(gate): State<Arc<Gate>>, request: Request) -> Response {
+    for_client(&gate, request, None).await
+}
+
+/// An event stream for a client: of one `topic`, or of those that the request names.
+pub(crate) async fn for_client(gate: &Arc<Gate>, request: Request, topic: Option<Topic>) -> Response {
     let page = match gate.page(&request) {
         Ok(page) => page,
         Err(refused) => return refused.into_response(),
     };
-    let mut response = match of_client(&gate, request).await {
+    let mut response = match of_client(gate, request, topic).await {
         Ok(response) => response,
         Err(problem) => problem.into_response(),
     };
@@ -61,33 +68,48 @@ async fn open(State(gate): State<Arc<Gate>>, request: Request) -> Response {
     response
 }
 
-async fn of_client(gate: &Arc<Gate>, request: Request) -> Result<Response, Problem> {
-    let identity = gate.identify_anywhere(&request)?;
+/// A browser does not ask again once it was refused, so all that can be refused is refused here.
+async fn of_client(gate: &Arc<Gate>, request: Request, topic: Option<Topic>) -> Result<Response, Problem> {
+    let shown = gate.presented(&request);
+    let identity = gate.identify_anywhere(shown).await?;
     let most = gate.config().limits.subscriptions_per_connection;
-    let topics = request::topics(request.uri(), most)?;
+    let topics = match topic {
+        Some(topic) => vec![topic],
+        None => request::topics(request.uri(), most)?,
+    };
     for topic in &topics {
-        match topic.reserved() {
-            Some(Reserved::Nothing) => return Err(unknown(topic)),
-            // A browser does not ask again once it was refused: what may pass by itself is not for here.
-            Some(Reserved::Job(id)) => {
+        let verdict = permission::on_topic(gate.config(), identity.as_ref(), Act::Subscribe, topic);
+        let told = |failure: Failure| Problem::new(failure.code, failure.message);
+        match (verdict.map_err(told)?, topic.reserved()) {
+            (Verdict::IfOwn(own), _) => {
+                check_own(gate.node(), Some(own)).await.map_err(told)?;
+            }
+            (Verdict::Yes, Some(Reserved::Nothing)) => return Err(unknown(topic)),
+            // What may pass by itself is not for here.
+            (Verdict::Yes, Some(Reserved::Job(id))) => {
                 if let Err(JobError::NotFound(_)) = gate.backend().jobs.get(&id).await {
                     return Err(unknown(topic));
                 }
             }
-            Some(Reserved::User(owner)) => {
-                let user = identity.as_ref().map(|identity| &identity.user);
-                check_inbox(&owner, user).map_err(|failure| Problem::new(failure.code, failure.message))?;
-            }
-            _ => {}
+            (Verdict::Yes, _) => {}
         }
     }
-    respond(gate, identity, topics, &request)
+    let who = Who::Client(identity);
+    respond(gate, who, topics, &request)
 }
 
-/// An event stream of these topics, which may be followed.
+/// Whom an event stream is for.
+pub(crate) enum Who {
+    /// It may follow them; that is asked again when it does.
+    Client(Option<Identity>),
+    /// It has a key of the API.
+    Backend,
+}
+
+/// An event stream of these topics.
 pub(crate) fn respond(
     gate: &Arc<Gate>,
-    identity: Option<Identity>,
+    who: Who,
     topics: Vec<Topic>,
     request: &Request,
 ) -> Result<Response, Problem> {
@@ -98,7 +120,13 @@ pub(crate) fn respond(
         ));
     };
     let cursor = request::cursor(request.headers(), request.uri());
-    let wanted = request::wanted(identity, topics, cursor);
+    let (identity, trusted) = match who {
+        Who::Client(identity) => (identity, false),
+        Who::Backend => (None, true),
+    };
+    let mut wanted = request::wanted(identity, topics, cursor);
+    wanted.trusted = trusted;
+    wanted.from = client(request.extensions());
     let (chunks, receiver) = mpsc::channel(CHUNKS);
     let taken = CancellationToken::new();
     let sink = Sink {

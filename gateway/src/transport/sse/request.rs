@@ -101,6 +101,8 @@ pub(super) fn wanted(identity: Option<Identity>, topics: Vec<Topic>, stand: Stan
             .collect(),
         cursor,
         identity: identity.map(Arc::new),
+        from: None,
+        trusted: false,
     }
 }
 

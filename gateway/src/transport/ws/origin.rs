@@ -63,9 +63,11 @@ impl Origins {
     /// Whether a request with this `Origin` header (or none) may connect.
     pub fn allows(&self, origin: Option<&str>) -> bool {
         let Some(origin) = origin else { return true };
-        if self.any {
-            return true;
-        }
+        self.any || self.names(origin)
+    }
+
+    /// Whether the origin is one of those that are named, all of them together not counted.
+    pub fn names(&self, origin: &str) -> bool {
         // What is no URL, `null` above all, can be allowed only by `*`.
         let Some((scheme, host, port)) = split(origin) else {
             return false;

@@ -23,6 +23,13 @@ elseif v[FINISHED] or v[STATE] == 'running' then
 end
 local waits = v[STATE] == 'queued' and 9 or v[STATE] == 'scheduled' and 10 or 11
 redis.call('ZREM', KEYS[waits], ARGV[8])
+local name = waits == 9 and concurrency(key, v)
+if name and redis.call('ZREM', part('parked'), ARGV[8]) == 1 then
+  redis.call('ZREM', part('conc:' .. name), ARGV[8])
+elseif name then
+  -- Its turn had come: now it is another's.
+  next_for(name)
+end
 local json = close(ARGV[8], v, 'cancelled', { 'HSET', key }, 'lost', ARGV[9], time)
 redis.call('PEXPIRE', KEYS[7], WEEK)
 return json

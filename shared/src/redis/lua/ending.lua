@@ -1,4 +1,4 @@
--- Put before scripts that end jobs. KEYS as in job.lua; ARGV 7 is for how many ms an ended job is kept.
+-- Put, after room.lua, before scripts that end jobs. KEYS as in job.lua; ARGV 7 is for how many ms an ended job is kept.
 
 -- How long dead letters are kept at least (DEAD_RETENTION in job/desk.rs), and a list of ended jobs that no
 -- worker looks after: a week, in ms.
@@ -12,6 +12,9 @@ local function close(id, v, state, set, hold, tag, time)
   local key, n = set[2], #set
   -- First, because it makes Redis let the rest through even when it is full: jobs must be able to end.
   redis.call('ZREM', KEYS[5], id)
+  if v[STATE] == 'running' then
+    stopped(key, v)
+  end
   if v[MORE] then
     redis.call('HDEL', key, 'more')
   end

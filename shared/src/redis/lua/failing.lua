@@ -12,6 +12,7 @@ local function failed(key, id, v, retry, message, hold, tag, time)
     local at = string.format('%d', time + math.floor(step * ARGV[10]))
     v[STATE], v[MORE] = 'retrying', ',"run_at":' .. at
     redis.call('ZREM', KEYS[5], id)
+    stopped(key, v)
     set[7], set[8], set[9], set[10], set[11], set[12] = 'state', 'retrying', 'more', v[MORE], 'hold', hold
     emit(v, set, tag, time)
     redis.call('ZADD', KEYS[11], at, id)

@@ -7,6 +7,7 @@
 --   10 due, 11 retry: ZSETs of scheduled and of retrying jobs by when they are due,
 --   12 wake: LIST of tokens for workers that wait,
 --   13 paused: there while no job is to be claimed
+-- Those that few queues have are in room.lua.
 
 -- Stores what changed in a job and appends its record to its own log and to its queue's.
 --   v      the record as it now is, from `job`

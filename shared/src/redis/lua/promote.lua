@@ -1,7 +1,8 @@
 -- Queues jobs whose time has come, behind their equals.
 -- KEYS 1–13 as in job.lua
--- ARGV 1–6 as in topic.lua, 7 limit (≤ 256), 8 tags of 6 bytes, one a job
--- Returns {how many there were, ms until the next is due or -1, 1 if jobs can be claimed, else 0}.
+-- ARGV 1–6 as in topic.lua, 7 limit (≤ 256), 8 tags of 6 bytes, one a job, 9–11 running, rate and period
+--      as in room.lua
+-- Returns {how many there were, ms until the next is due, or may begin, or -1, 1 if jobs can be claimed, else 0}.
 local time = now()
 local count, next = 0, -1
 for list = 10, 11 do
@@ -27,4 +28,11 @@ for list = 10, 11 do
   end
 end
 local work = redis.call('EXISTS', KEYS[9]) == 1 and redis.call('EXISTS', KEYS[13]) == 0
+if work then
+  local free, pause = room(1, tonumber(ARGV[9]), tonumber(ARGV[10]), tonumber(ARGV[11]), time)
+  work = free > 0
+  if pause then
+    next = next < 0 and pause or math.min(next, pause)
+  end
+end
 return { count, next, work and 1 or 0 }

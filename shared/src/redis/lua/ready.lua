@@ -1,9 +1,15 @@
 -- Put before scripts that queue jobs. KEYS as in job.lua.
 
+-- One of the queue's keys that is not among KEYS.
+local function part(name)
+  return string.sub(KEYS[1], 1, -5) .. name
+end
+
 -- Wakes one worker. The list is bounded: nobody may be listening.
 local function wake()
-  if redis.call('RPUSH', KEYS[12], '1') > 32 then
-    redis.call('LPOP', KEYS[12])
+  local list = KEYS[12] or part('wake')
+  if redis.call('RPUSH', list, '1') > 32 then
+    redis.call('LPOP', list)
   end
 end
 

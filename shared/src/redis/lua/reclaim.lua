@@ -2,11 +2,13 @@
 -- too long, queued again before their equals, or failed after too many stalls.
 -- KEYS 1–12 as in job.lua
 -- ARGV 1–6 as in topic.lua, 7 as in ending.lua, 8–10 as in failing.lua, 11 most stalls, 12 error of a stall
---      (JSON), 13 error of a timeout (JSON), 14 tags of 6 bytes, one a job, 15 limit (≤ 256)
+--      (JSON), 13 error of a timeout (JSON), 14 tags of 6 bytes, one a job, 15 limit (≤ 256), 16 1 if the queue
+--      has a limit of running jobs
 -- Returns how many there were.
 local time = now()
 local ids = redis.call('ZRANGE', KEYS[5], '-inf', time, 'BYSCORE', 'LIMIT', 0, ARGV[15])
 local count = 0
+LIMITED = ARGV[16] == '1'
 for _, id in ipairs(ids) do
   local key = KEYS[1] .. id
   redis.call('ZREM', KEYS[5], id)
@@ -25,6 +27,7 @@ for _, id in ipairs(ids) do
       local set = { 'HSET', key, 'error', ARGV[12], 'stalls', stalls, 'history', history(key, v, 'lost', nil, time) }
       close(id, v, 'failed', set, 'lost', tag, time)
     else
+      stopped(key, v)
       v[STATE] = 'queued'
       emit(v, { 'HSET', key, 'state', 'queued', 'stalls', stalls, 'hold', 'lost',
         'history', history(key, v, 'lost', nil, time) }, tag, time)

@@ -17,6 +17,7 @@ fn info(name: &str) -> NodeInfo {
         topics: 9,
         started_at: 1_700_000_000_000,
         draining: false,
+        advertise: Some("http://10.0.0.7:8080".to_owned()),
     }
 }
 

@@ -4,10 +4,10 @@ use bytes::Bytes;
 use proptest::prelude::*;
 
 use crate::dialect::native::Native;
-use crate::dialect::{Command, DecodeError, Dialect, Request};
+use crate::dialect::{Command, DecodeError, Request};
 
 fn decode(text: &str) -> Result<Request, DecodeError> {
-    Native.decode(&Bytes::copy_from_slice(text.as_bytes()))
+    Native::request(&Bytes::copy_from_slice(text.as_bytes()))
 }
 
 /// What is said to a message that is no command.
@@ -97,7 +97,7 @@ fn data_stays_a_slice_of_the_message() {
     let Ok(Request {
         command: Command::Publish { data, .. },
         ..
-    }) = Native.decode(&message)
+    }) = Native::request(&message)
     else {
         panic!("a publish");
     };
@@ -131,7 +131,7 @@ proptest! {
 
     #[test]
     fn no_bytes_bring_the_decoder_down(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
-        let _ = Native.decode(&bytes.into());
+        let _ = Native::request(&bytes.into());
     }
 
     #[test]
@@ -143,7 +143,7 @@ proptest! {
         let fields: Vec<String> = fields.iter().map(|(name, value)| format!("\"{name}\":{value}")).collect();
         let text = format!("{{{}}}", fields.join(","));
         let end = if whole { text.len() } else { cut.index(text.len()) };
-        let _ = Native.decode(&Bytes::copy_from_slice(&text.as_bytes()[..end]));
+        let _ = Native::request(&Bytes::copy_from_slice(&text.as_bytes()[..end]));
     }
 }
 

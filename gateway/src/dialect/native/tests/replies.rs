@@ -49,6 +49,7 @@ fn record() -> JobRecord {
         finished_at: None,
         timeout_ms: None,
         max_attempts: 3,
+        concurrency: None,
         run_at: None,
         cancelling: false,
         dead_letter: false,
@@ -184,6 +185,7 @@ fn pushes_have_these_shapes() {
         user: None,
         ping: Duration::from_secs(25),
         version: "0.1.0",
+        time_ms: 0,
     };
     let known = Welcome {
         user: Some(&user),

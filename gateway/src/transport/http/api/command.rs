@@ -10,6 +10,7 @@ use serde::de::DeserializeOwned;
 use tidegate_shared::json::RawJson;
 
 use super::broadcast::Broadcast;
+use super::call::Call;
 use super::history::History;
 use super::presence::Presence;
 use super::publish::Publish;
@@ -24,6 +25,7 @@ use crate::transport::http::{Problem, body};
 pub(super) enum Command {
     Publish(Publish),
     Broadcast(Broadcast),
+    Call(Call),
     History(History),
     Set(Set),
     Remove(Remove),
@@ -39,6 +41,7 @@ impl Command {
         match self {
             Self::Publish(_) => "publish",
             Self::Broadcast(_) => "broadcast",
+            Self::Call(_) => "call",
             Self::History(_) => "history",
             Self::Set(_) => "set",
             Self::Remove(_) => "remove",
@@ -54,6 +57,7 @@ impl Command {
         match self {
             Self::Publish(command) => document(&command.run(api).await?),
             Self::Broadcast(command) => document(&command.run(api).await?),
+            Self::Call(command) => document(&command.run(api).await?),
             Self::History(command) => document(&command.run(api).await?),
             Self::Set(command) => document(&command.run(api).await?),
             Self::Remove(command) => document(&command.run(api).await?),

@@ -57,11 +57,7 @@ pub(super) async fn jobs(
 ) -> Result<Response, Problem> {
     let Query(filter) = filter.map_err(|error| Problem::bad_request(error.body_text()))?;
     let state = filter.state.as_deref().map(state).transpose()?;
-    let unknown = || Problem::bad_request("`cursor` is none that a page of jobs gave as `next`");
-    let cursor = filter
-        .cursor
-        .map(|text| Cursor::parse(&text).ok_or_else(unknown))
-        .transpose()?;
+    let cursor = cursor(filter.cursor)?;
     let limit = filter.limit.unwrap_or(PAGE).clamp(1, SHELF_LIMIT);
     let filter = JobFilter {
         queue: filter.queue,
@@ -75,7 +71,13 @@ pub(super) async fn jobs(
     answer(StatusCode::OK, &listed)
 }
 
-fn state(name: &str) -> Result<JobState, Problem> {
+pub(super) fn cursor(text: Option<String>) -> Result<Option<Cursor>, Problem> {
+    let unknown = || Problem::bad_request("`cursor` is none that a page of jobs gave as `next`");
+    text.map(|text| Cursor::parse(&text).ok_or_else(unknown))
+        .transpose()
+}
+
+pub(super) fn state(name: &str) -> Result<JobState, Problem> {
     let states = [
         JobState::Scheduled,
         JobState::Queued,
@@ -102,6 +104,7 @@ pub(super) async fn retry(
     named: Result<Path<Named>, PathRejection>,
 ) -> Result<Response, Problem> {
     let record = api.backend.desk.redrive(&id(named)?).await?;
+    api.gate.node().redriven(&record);
     answer(StatusCode::OK, &record)
 }
 

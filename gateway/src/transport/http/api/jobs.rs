@@ -4,17 +4,17 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::{Path, Request, State, rejection::PathRejection};
-use axum::http::{HeaderValue, StatusCode};
+use axum::http::{HeaderValue, Method, StatusCode};
 use axum::response::Response;
 use serde::de::Error;
 use serde::{Deserialize, Deserializer};
 use tidegate_shared::code::ErrorCode;
-use tidegate_shared::job::{ATTEMPTS_LIMIT, JobDraft, JobId, Priority, TIME_LIMIT};
+use tidegate_shared::job::{ATTEMPTS_LIMIT, Concurrency, JobDraft, JobId, Priority, TIME_LIMIT};
 use tidegate_shared::json::RawJson;
 use tidegate_shared::name::{IdempotencyKey, JobType, QueueName, UserId};
 use tidegate_shared::topic::Topic;
 
-use super::{Api, LOCATION, answer};
+use super::{Api, Keyed, LOCATION, answer};
 use crate::connection::wanted;
 use crate::transport::http::{Problem, body};
 use crate::transport::sse;
@@ -42,6 +42,8 @@ struct Submit {
     timeout_ms: Option<Duration>,
     #[serde(default, deserialize_with = "attempts")]
     max_attempts: Option<u32>,
+    #[serde(default)]
+    concurrency: Option<Concurrency>,
 }
 
 fn time<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Duration>, D::Error> {
@@ -100,6 +102,7 @@ impl Submit {
             delay: self.delay_ms.unwrap_or_default(),
             timeout: self.timeout_ms,
             max_attempts: self.max_attempts,
+            concurrency: self.concurrency,
             ..JobDraft::new(&queue, self.kind, self.data)
         })
     }
@@ -108,7 +111,7 @@ impl Submit {
 pub(super) async fn submit(State(api): State<Arc<Api>>, request: Request) -> Result<Response, Problem> {
     let submit: Submit = body::read(request, api.body).await?;
     submit.check(&api)?;
-    let submitted = api.backend.jobs.submit(submit.into_draft()?).await?;
+    let submitted = api.gate.node().submit(submit.into_draft()?).await?;
     let status = if submitted.duplicate {
         StatusCode::OK
     } else {
@@ -159,8 +162,19 @@ pub(super) async fn events(
     request: Request,
 ) -> Result<Response, Problem> {
     let id = id(named)?;
+    let topic = Topic::of_job(&id);
+    if request.extensions().get::<Keyed>().is_none() {
+        return Ok(sse::for_client(&api.gate, request, Some(topic)).await);
+    }
     api.backend.jobs.get(&id).await?;
-    sse::respond(&api.gate, None, vec![Topic::of_job(&id)], &request)
+    sse::respond(&api.gate, sse::Who::Backend, vec![topic], &request)
+}
+
+/// Whether a client without a key may ask for this.
+pub(super) fn is_for_clients(request: &Request) -> bool {
+    let job = request.uri().path().strip_prefix("/api/jobs/");
+    let job = job.and_then(|rest| rest.strip_suffix("/events"));
+    request.method() == Method::GET && job.is_some_and(|job| JobId::parse(job).is_ok())
 }
 
 pub(super) fn id(named: Result<Path<Named>, PathRejection>) -> Result<JobId, Problem> {

@@ -3,15 +3,18 @@
 
 mod batch;
 mod broadcast;
+mod call;
 mod command;
 mod desk;
 mod history;
 mod info;
 mod jobs;
+mod many;
 pub(super) mod missing;
 mod openapi;
 mod presence;
 mod publish;
+mod schedules;
 mod sessions;
 mod state;
 
@@ -23,9 +26,10 @@ use axum::extract::{Request, State};
 use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{MethodRouter, any_service, get, post};
+use axum::routing::{MethodRouter, any_service, delete, get, post};
 use serde::de::DeserializeOwned;
 use tidegate_shared::backend::Backend;
+use tidegate_shared::call::CALL_TIMEOUT_LIMIT;
 use tidegate_shared::code::ErrorCode;
 
 use super::access::{self, Access};
@@ -35,6 +39,8 @@ use command::Command;
 
 /// What a request may take in all, on top of reading its body.
 const WORK_TIME: Duration = Duration::from_secs(15);
+
+const CALL: &str = "/api/call";
 
 /// What a batch may have in all.
 const LARGE_BODY: usize = 4 << 20;
@@ -71,10 +77,11 @@ impl Api {
 }
 
 /// Every route with its path as `openapi.json` spells it.
-fn routes() -> [(&'static str, MethodRouter<Arc<Api>>); 19] {
+fn routes() -> [(&'static str, MethodRouter<Arc<Api>>); 25] {
     [
         ("/api/publish", of(Command::Publish)),
         ("/api/broadcast", of(Command::Broadcast)),
+        (CALL, of(Command::Call)),
         ("/api/history", of(Command::History)),
         ("/api/set", of(Command::Set)),
         ("/api/remove", of(Command::Remove)),
@@ -85,6 +92,9 @@ fn routes() -> [(&'static str, MethodRouter<Arc<Api>>); 19] {
         ("/api/info", get(info::info)),
         ("/api/batch", post(batch::batch)),
         ("/api/jobs", post(jobs::submit).get(desk::jobs)),
+        ("/api/jobs/cancel", post(many::cancel)),
+        ("/api/jobs/retry", post(many::retry)),
+        ("/api/jobs/purge", post(many::purge)),
         ("/api/jobs/{id}", get(jobs::get).delete(jobs::cancel)),
         ("/api/jobs/{id}/retry", post(desk::retry)),
         ("/api/jobs/{id}/attempts", get(desk::attempts)),
@@ -92,6 +102,8 @@ fn routes() -> [(&'static str, MethodRouter<Arc<Api>>); 19] {
         ("/api/queues/{queue}/pause", post(desk::pause)),
         ("/api/queues/{queue}/resume", post(desk::resume)),
         ("/api/jobs/{id}/events", get(jobs::events)),
+        ("/api/schedules", get(schedules::list).post(schedules::put)),
+        ("/api/schedules/{name}", delete(schedules::remove)),
     ]
 }
 
@@ -120,16 +132,31 @@ pub(crate) fn router(api: Arc<Api>) -> Router {
         .layer(middleware::map_response(headers::harden))
 }
 
-/// Lets in who may use the API.
-async fn guard(State(api): State<Arc<Api>>, request: Request, next: Next) -> Result<Response, Problem> {
+/// A request that may use the API.
+#[derive(Debug, Clone, Copy)]
+struct Keyed;
+
+/// Lets in who may use the API, and clients where there is something for them.
+async fn guard(State(api): State<Arc<Api>>, mut request: Request, next: Next) -> Result<Response, Problem> {
     let peer = access::peer(request.extensions());
-    api.access.check(request.headers(), request.uri(), peer)?;
+    match api.access.check(request.headers(), request.uri(), peer) {
+        Ok(()) => {
+            request.extensions_mut().insert(Keyed);
+        }
+        Err(_) if jobs::is_for_clients(&request) => {}
+        Err(problem) => return Err(problem),
+    }
     Ok(next.run(request).await)
 }
 
 /// Answers in time.
 async fn in_time(State(api): State<Arc<Api>>, request: Request, next: Next) -> Result<Response, Problem> {
-    tokio::time::timeout(api.work_time, next.run(request))
+    // Calls have a time of their own.
+    let more = match request.uri().path() {
+        CALL => CALL_TIMEOUT_LIMIT,
+        _ => Duration::ZERO,
+    };
+    tokio::time::timeout(api.work_time + more, next.run(request))
         .await
         .map_err(|_| {
             Problem::new(

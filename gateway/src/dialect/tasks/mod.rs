@@ -1,0 +1,73 @@
+//! Subscriptions to an application's events, and the progress of tasks to whoever started them. The
+//! Bedrock Server Manager speaks it.
+//!
+//! A client's topic `T` is the topic `{app}:T`; any name is answered as one that exists. What comes over
+//! `{app}:*` carries the topic it is about as the name of the event. The jobs of a user are its tasks: their
+//! records come by themselves, as the session follows them.
+
+mod decode;
+mod encode;
+#[cfg(test)]
+mod tests;
+
+use bytes::Bytes;
+use tidegate_shared::publication::{Body, Publication, Snapshot};
+
+use super::{DecodeError, Decoded, Dialect, Push, Refusal, Reply, RequestId, Speaker};
+
+#[derive(Debug)]
+pub struct Tasks;
+
+impl Dialect for Tasks {
+    fn name(&self) -> &'static str {
+        "tasks"
+    }
+
+    fn app(&self) -> &'static str {
+        "bedrock"
+    }
+
+    /// Its clients renew their token when they see 403, and give up for anything else.
+    fn refusal(&self) -> Refusal {
+        Refusal::Forbidden
+    }
+
+    fn decode(&self, message: &Bytes, speaker: &Speaker<'_>) -> Result<Decoded, DecodeError> {
+        Ok(decode::message(message, &speaker.entrance.app))
+    }
+
+    fn encode_reply(&self, id: Option<&RequestId>, reply: &Reply, out: &mut Vec<u8>) {
+        match (id, reply) {
+            (Some(id), reply) => encode::answer(id, reply, out),
+            (None, Reply::Announced(inner)) => {
+                if let Reply::Subscribed {
+                    snapshot: Some(Snapshot::Job(record)),
+                    ..
+                } = &**inner
+                {
+                    encode::task(record, out);
+                }
+            }
+            (None, _) => {}
+        }
+    }
+
+    fn encode_push(&self, push: &Push<'_>, out: &mut Vec<u8>) {
+        // A task that was lost sight of is found again as it is now.
+        if let Push::Reset {
+            snapshot: Some(Snapshot::Job(record)),
+            ..
+        } = push
+        {
+            encode::task(record, out);
+        }
+    }
+
+    fn encode_publication(&self, publication: &Publication, out: &mut Vec<u8>) {
+        match &publication.body {
+            Body::Job { record } if publication.topic.namespace() == "job" => encode::task(record, out),
+            Body::Message { data, event } => encode::event(&publication.topic, event.as_ref(), data, out),
+            _ => {}
+        }
+    }
+}

@@ -1,0 +1,206 @@
+use bytes::Bytes;
+use proptest::prelude::*;
+use serde_json::json;
+use tidegate_shared::code::ErrorCode;
+use tidegate_shared::json::RawJson;
+use tidegate_shared::name::{EventName, SessionId};
+use tidegate_shared::publication::{Body, Publication, Snapshot};
+use tidegate_shared::topic::Topic;
+
+use super::Tasks;
+use crate::dialect::{Command, Decoded, Dialect, Entrance, Failure, Reply, Request, Speaker};
+
+fn decode(text: &str) -> Decoded {
+    let entrance = Entrance {
+        app: "bedrock".into(),
+        ..Entrance::default()
+    };
+    let speaker = Speaker {
+        entrance: &entrance,
+        user: None,
+        session: SessionId::new(),
+        time_ms: 0,
+    };
+    let decoded = Tasks.decode(&Bytes::copy_from_slice(text.as_bytes()), &speaker);
+    decoded.expect("no message is an error here")
+}
+
+fn answer(text: &str) -> String {
+    match decode(text) {
+        Decoded::Answer { message, .. } => String::from_utf8(message).expect("text"),
+        other => panic!("{text}: {other:?}"),
+    }
+}
+
+/// The topic that a command is about, and what its client is told for this reply.
+fn asked(text: &str, reply: impl FnOnce(Topic) -> Reply) -> (String, String) {
+    let Decoded::Request(Request { id, command, .. }) = decode(text) else {
+        panic!("{text}");
+    };
+    let (Command::Subscribe { topic, .. } | Command::Unsubscribe { topic }) = command else {
+        panic!("{command:?}");
+    };
+    let mut out = Vec::new();
+    Tasks.encode_reply(id.as_ref(), &reply(topic.clone()), &mut out);
+    (topic.to_string(), String::from_utf8(out).expect("text"))
+}
+
+fn subscribed(topic: Topic) -> Reply {
+    Reply::Subscribed {
+        topic,
+        position: None,
+        recovered: None,
+        snapshot: None,
+        roll: None,
+    }
+}
+
+fn encoded(topic: &str, body: Body) -> String {
+    let publication = Publication {
+        topic: Topic::parse(topic).expect("valid"),
+        place: None,
+        time_ms: 1,
+        body,
+        exclude: None,
+    };
+    let mut out = Vec::new();
+    Tasks.encode_publication(&publication, &mut out);
+    String::from_utf8(out).expect("text")
+}
+
+#[test]
+fn every_subscription_succeeds_also_again_and_to_anything() {
+    let text = r#"{"action":"subscribe","topic":"event:after_backup"}"#;
+    let success = r#"{"status":"success","message":"Subscribed to topic 'event:after_backup'"}"#;
+    let (topic, said) = asked(text, subscribed);
+    assert_eq!(
+        (topic.as_str(), said.as_str()),
+        ("bedrock:event:after_backup", success)
+    );
+    let again = |_| Reply::Failed(Failure::new(ErrorCode::AlreadySubscribed, "twice"));
+    assert_eq!(asked(text, again).1, success);
+    assert_eq!(
+        answer(r#"{"action":"subscribe","topic":"no topic"}"#),
+        r#"{"status":"success","message":"Subscribed to topic 'no topic'"}"#
+    );
+    let (topic, said) = asked(
+        r#"{"action":"unsubscribe","topic":"it's \"x\""}"#.replace(' ', "_").as_str(),
+        |topic| Reply::Unsubscribed { topic },
+    );
+    assert_eq!(topic, "bedrock:it's_\"x\"");
+    assert_eq!(
+        said,
+        r#"{"status":"success","message":"Unsubscribed from topic 'it's_\"x\"'"}"#
+    );
+}
+
+#[test]
+fn what_is_wrong_is_said_in_the_known_words() {
+    let required = r#"{"status":"error","message":"Action and topic are required."}"#;
+    for text in [
+        "{}",
+        r#"{"action":"subscribe"}"#,
+        r#"{"topic":"x"}"#,
+        r#"{"action":"subscribe","topic":""}"#,
+        r#"{"action":null,"topic":"x"}"#,
+    ] {
+        assert_eq!(answer(text), required, "{text}");
+    }
+    assert_eq!(
+        answer(r#"{"action":"x","topic":"t"}"#),
+        r#"{"status":"error","message":"Unknown action: 'x'"}"#
+    );
+    assert!(answer("no JSON").contains(r#""status":"error""#));
+}
+
+#[test]
+fn a_token_may_come_as_a_message() {
+    let Decoded::Request(request) = decode(r#"{"action":"authenticate","token":"abc"}"#) else {
+        panic!("a request");
+    };
+    assert_eq!(request.command, Command::Auth { token: "abc".into() });
+    assert!(!request.manner.granted);
+}
+
+#[test]
+fn events_and_resources_carry_the_clients_topic() {
+    let message = |event: Option<&str>| Body::Message {
+        data: RawJson::of(&json!({"server_name": "testsrv"})).expect("JSON"),
+        event: event.map(|event| EventName::parse(event).expect("valid")),
+    };
+    let event = r#"{"type":"event","topic":"event:after_backup","data":{"server_name":"testsrv"}}"#;
+    assert_eq!(encoded("bedrock:event:after_backup", message(None)), event);
+    assert_eq!(encoded("bedrock:*", message(Some("event:after_backup"))), event);
+    assert_eq!(
+        encoded("bedrock:resource-monitor:testsrv", message(None)),
+        r#"{"type":"resource_update","topic":"resource-monitor:testsrv","data":{"server_name":"testsrv"}}"#
+    );
+    assert_eq!(encoded("bedrock:*", message(None)), "");
+    assert_eq!(encoded("user:ann", message(None)), "");
+}
+
+#[test]
+fn a_users_job_is_its_task() {
+    let said = |state: &str, result: serde_json::Value, error: serde_json::Value| {
+        let record = RawJson::of(&json!({
+            "id": "default.0.0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a", "type": "backup", "queue": "default",
+            "state": state, "attempt": 1, "percent": null, "message": "compressing", "result": result,
+            "error": error, "user": "admin", "created_at": 1, "started_at": null, "finished_at": null,
+        }))
+        .expect("JSON");
+        let text = encoded(
+            "job:default.0.0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a",
+            Body::Job {
+                record: record.clone(),
+            },
+        );
+        assert_eq!(
+            encoded(
+                "jobs:default",
+                Body::Job {
+                    record: record.clone()
+                }
+            ),
+            ""
+        );
+        let mut found = Vec::new();
+        let announced = Reply::Subscribed {
+            topic: Topic::parse("job:x").expect("valid"),
+            position: None,
+            recovered: None,
+            snapshot: Some(Snapshot::Job(record)),
+            roll: None,
+        };
+        Tasks.encode_reply(None, &Reply::Announced(Box::new(announced)), &mut found);
+        assert_eq!(
+            found,
+            text.as_bytes(),
+            "one that runs already is told when its user connects"
+        );
+        let start =
+            r#"{"type":"task_update","topic":"task:default.0.0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a","data":"#;
+        text.strip_prefix(start).map(str::to_owned).unwrap_or(text)
+    };
+    assert_eq!(
+        said("running", json!(null), json!(null)),
+        r#"{"status":"in_progress","message":"Task is running.","result":null,"username":"admin"}}"#
+    );
+    assert_eq!(
+        said("succeeded", json!({"files": 3}), json!(null)),
+        r#"{"status":"success","message":"Task completed successfully.","result":{"files":3},"username":"admin"}}"#
+    );
+    assert_eq!(
+        said("failed", json!(null), json!("disk full")),
+        r#"{"status":"error","message":"disk full","result":null,"username":"admin"}}"#
+    );
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn no_message_makes_it_panic(text in "\\PC{0,100}") {
+        decode(&text);
+        decode(&json!({"action": "subscribe", "topic": text}).to_string());
+    }
+}

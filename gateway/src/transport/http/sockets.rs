@@ -1,0 +1,202 @@
+//! A route for each configured endpoint: where a handshake becomes a connection that speaks the
+//! endpoint's dialect.
+
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::time::Instant;
+
+use axum::Router;
+use axum::extract::{RawPathParams, Request, State};
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use tidegate_shared::config::{DialectName, Endpoint};
+
+use super::Problem;
+use super::endpoint::Gate;
+use crate::connection::{self, Peer};
+use crate::dialect::{Compression, Encoding, Entrance, Format, Refusal};
+use crate::identity::Identity;
+use crate::transport::accept::ClientStream;
+use crate::transport::ws::{self, Handshake, Opening, Window};
+
+/// What every client of an endpoint has in common.
+#[derive(Debug)]
+struct Door {
+    speaks: Speaks,
+    anonymous: bool,
+    /// Of clients of a path without parameters.
+    entrance: Arc<Entrance>,
+    /// Subprotocols.
+    protocols: Vec<&'static str>,
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Speaks {
+    Echo,
+    Dialect(Format),
+}
+
+/// The endpoints at the gateway's own address, or at the other one that is named.
+pub(crate) fn router(gate: &Arc<Gate>, listen: Option<SocketAddr>) -> Router {
+    let mut router = Router::new();
+    for endpoint in gate.config().endpoints.iter().filter(|one| one.listen == listen) {
+        if endpoint.dialect == DialectName::SOCKETIO {
+            continue;
+        }
+        let Some(door) = Door::of(endpoint) else {
+            tracing::error!(
+                path = endpoint.path,
+                "nothing speaks the dialect of this endpoint"
+            );
+            continue;
+        };
+        let door = Arc::new(door);
+        let handler = move |State(gate): State<Arc<Gate>>, path: RawPathParams, request: Request| {
+            let (door, entrance) = (door.clone(), door.entrance(&path));
+            async move { open(&gate, &door, entrance, request).await }
+        };
+        router = router.route(&endpoint.path, get(handler));
+    }
+    router.with_state(Arc::clone(gate))
+}
+
+impl Door {
+    fn of(endpoint: &Endpoint) -> Option<Self> {
+        let speaks = if endpoint.dialect == DialectName::ECHO {
+            Speaks::Echo
+        } else {
+            Speaks::Dialect(Format::named(endpoint.dialect)?)
+        };
+        let (app, protocols) = match speaks {
+            Speaks::Echo => ("", Vec::new()),
+            Speaks::Dialect(format) => {
+                let protocols = format.dialect().protocols().iter();
+                (format.dialect().app(), protocols.map(|(name, _)| *name).collect())
+            }
+        };
+        let app = if endpoint.app.is_empty() {
+            app
+        } else {
+            &endpoint.app
+        };
+        Some(Self {
+            speaks,
+            anonymous: endpoint.anonymous,
+            entrance: Arc::new(Entrance {
+                app: app.into(),
+                parameters: Box::default(),
+            }),
+            protocols,
+        })
+    }
+
+    fn entrance(&self, path: &RawPathParams) -> Arc<Entrance> {
+        let parameters: Box<[(Box<str>, Box<str>)]> = path
+            .iter()
+            .map(|(name, value)| (name.into(), value.into()))
+            .collect();
+        if parameters.is_empty() {
+            return self.entrance.clone();
+        }
+        Arc::new(Entrance {
+            app: self.entrance.app.clone(),
+            parameters,
+        })
+    }
+
+    fn refusal(&self) -> Refusal {
+        match self.speaks {
+            Speaks::Echo => Refusal::Usual,
+            Speaks::Dialect(format) => format.dialect().refusal(),
+        }
+    }
+
+    /// The problem with a client's token, as clients of this endpoint are told.
+    fn refuse(&self, problem: Problem) -> Response {
+        match self.refusal() {
+            Refusal::Usual => problem.into_response(),
+            Refusal::Forbidden => problem.with_status(StatusCode::FORBIDDEN).into_response(),
+        }
+    }
+}
+
+/// Agrees to the handshake, and serves the client once its stream is there.
+async fn open(gate: &Arc<Gate>, door: &Arc<Door>, entrance: Arc<Entrance>, mut request: Request) -> Response {
+    let started = Instant::now();
+    let shown = gate.presented(&request);
+    let from = shown.from;
+    let origins = gate.origins(&request).clone();
+    match ws::accept(&mut request, &origins, &door.protocols) {
+        Ok(Handshake { response, opening }) => match gate.identify(shown, door.anonymous).await {
+            Ok(identity) => {
+                let came = Came {
+                    identity,
+                    from,
+                    entrance,
+                    started,
+                };
+                gate.spawn(serve(gate.clone(), door.clone(), came, opening));
+                response
+            }
+            Err(problem) => door.refuse(problem),
+        },
+        Err(refusal) => {
+            gate.rejections.rejected(refusal.name());
+            refusal.into_response()
+        }
+    }
+}
+
+/// Who has come, from where, and when.
+struct Came {
+    identity: Option<Identity>,
+    from: Option<IpAddr>,
+    entrance: Arc<Entrance>,
+    started: Instant,
+}
+
+async fn serve(gate: Arc<Gate>, door: Arc<Door>, came: Came, opening: Opening) {
+    let (protocol, compression) = (opening.protocol(), opening.compression());
+    let limit = gate.config().limits.message;
+    let socket = match opening.websocket::<ClientStream>(limit).await {
+        Ok(socket) => socket,
+        Err(error) => {
+            // A client that went away before the answer reached it.
+            tracing::debug!(%error, "a handshake was not finished");
+            gate.rejections.rejected("handshake");
+            return;
+        }
+    };
+    gate.handshake_took(came.started.elapsed());
+    match door.speaks {
+        Speaks::Dialect(format) => {
+            let peer = Peer {
+                format: format
+                    .encoded(encoding(format, protocol))
+                    .compressed(of_window(compression)),
+                identity: came.identity.map(Arc::new),
+                from: came.from,
+                entrance: came.entrance,
+            };
+            drop(door);
+            connection::serve(socket, gate.shared_node(), &peer).await;
+        }
+        Speaks::Echo => ws::echo(socket, compression, gate.node().shutdown()).await,
+    }
+}
+
+/// What the subprotocol that was agreed on says, if one was.
+fn encoding(format: Format, protocol: Option<&str>) -> Encoding {
+    let protocols = format.dialect().protocols().iter();
+    let agreed = protocols.into_iter().find(|(name, _)| Some(*name) == protocol);
+    agreed.map_or(format.encoding(), |(_, encoding)| *encoding)
+}
+
+fn of_window(window: Option<Window>) -> Compression {
+    match window {
+        None => Compression::None,
+        Some(Window::Full) => Compression::Deflate,
+        Some(Window::Small) => Compression::DeflateNear,
+    }
+}

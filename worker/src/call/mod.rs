@@ -1,0 +1,10 @@
+//! Methods: what clients call and get answered at once.
+
+mod builtin;
+mod context;
+mod method;
+
+pub(crate) use builtin::register;
+pub(crate) use context::Begun;
+pub use context::CallContext;
+pub use method::Method;
