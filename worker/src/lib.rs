@@ -56,6 +56,7 @@
 //! To serve it: [`main`] is a whole program, [`Worker::builder`] a part of one.
 
 mod admin;
+mod apps;
 mod backup;
 mod call;
 mod command;
@@ -88,4 +89,4 @@ pub use tidegate_shared::topic::Topic;
 pub use topics::Topics;
 pub use trial::{Setup, Trial, TrialError, try_out};
 pub use webhook::{Webhook, WebhookHandler, WebhookInput};
-pub use worker::{BuildError, Worker, WorkerBuilder, WorkerError};
+pub use worker::{Beat, BuildError, Worker, WorkerBuilder, WorkerError};

@@ -16,6 +16,7 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use crate::admin;
+use crate::apps;
 use crate::backup::BackupHandler;
 use crate::call;
 use crate::command::CommandHandler;
@@ -59,10 +60,11 @@ pub async fn run(
     serve(config, backend, admin, registry, shutdown, built_in).await
 }
 
-/// Registers the built-in handlers, each with what the configuration allows it.
+/// Registers the built-in handlers, each with what the configuration allows it, and the applications that it
+/// names.
 pub fn built_in(worker: WorkerBuilder, config: &Config) -> WorkerBuilder {
     let settings = &config.worker;
-    call::register(worker)
+    apps::register(call::register(worker), &settings.apps)
         .register(BackupHandler::new(settings.backup_roots.clone()))
         .register(WebhookHandler::new(&settings.webhook))
         .register(CommandHandler::new(settings.commands.clone()))

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use toml::de::DeTable;
 
+use super::app;
 use super::auth;
 use super::builtin;
 use super::endpoint;
@@ -319,6 +320,7 @@ fn worker(section: &mut Section<'_, '_, '_>, worker: &mut Worker) {
     );
     keep(&mut worker.lease, section.time("lease", &seconds(1, 3600)));
     keep(&mut worker.max_stalls, section.number("max_stalls", &(1..=1_000)));
+    keep(&mut worker.apps, section.list("apps", app::one));
     keep(
         &mut worker.backup_roots,
         section.list("backup_roots", value::directory),

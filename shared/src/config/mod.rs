@@ -4,6 +4,7 @@
 //! all that is wrong. What is here can't be wrong: addresses parse, names are valid, no namespace comes twice. Keys whose
 //! feature does not exist stop the start, so each field here is acted upon.
 
+mod app;
 mod auth;
 mod builtin;
 mod endpoint;
@@ -35,6 +36,7 @@ use crate::job::{MAX_STALLS_DEFAULT, Schedule};
 use crate::name::QueueName;
 use crate::namespace::{Access, Namespaces};
 
+pub use app::App;
 pub use auth::{Auth, Jwt, Secret, TokenAlgorithm};
 pub use builtin::{Command, Pattern, Webhook};
 pub use endpoint::{DialectName, Endpoint};
@@ -166,6 +168,8 @@ pub struct Worker {
     pub concurrency: usize,
     pub lease: Duration,
     pub max_stalls: u32,
+    /// Applications whose methods, jobs and duties this worker has.
+    pub apps: Vec<App>,
     /// Directories that `backup` may read from and write to. Empty: none.
     pub backup_roots: Vec<PathBuf>,
     pub admin_listen: SocketAddr,
@@ -259,6 +263,7 @@ impl Default for Config {
                 concurrency: 16,
                 lease: Duration::from_secs(30),
                 max_stalls: MAX_STALLS_DEFAULT,
+                apps: App::ALL.to_vec(),
                 backup_roots: Vec::new(),
                 admin_listen: any(9091),
                 webhook: Webhook::default(),

@@ -15,6 +15,7 @@ use tidegate_shared::name::{JobType, MethodGroup, MethodName, NameError, QueueNa
 
 use super::Worker;
 use super::backlog::Backlog;
+use super::beats::{self, Beat, Duty, PERIODS, Work};
 use super::handlers::{AnyHandler, Handlers, Typed};
 use super::metrics::WorkerMetrics;
 use super::services::{AnyMethod, Services, TypedMethod};
@@ -36,6 +37,7 @@ pub struct WorkerBuilder {
     handlers: Vec<(&'static str, Arc<dyn AnyHandler>)>,
     methods: Vec<(String, Arc<dyn AnyMethod>)>,
     serial: Vec<String>,
+    duties: Vec<(String, Duration, Work)>,
     schedules: Option<Vec<Schedule>>,
     registry: Registry,
 }
@@ -55,7 +57,13 @@ pub enum BuildError {
     TwoMethods(MethodName),
     #[error("the group {0} is to be serial, but there is no method of it")]
     NoSuchGroup(MethodGroup),
-    #[error("there is no handler and no method: register at least one")]
+    #[error("the name of a duty is not valid: {0}")]
+    Duty(NameError),
+    #[error("there are two duties {0}: register one")]
+    TwoDuties(MethodName),
+    #[error("the duty {0} is due every {1:?}: from {first:?} to {last:?} is possible", first = PERIODS.start(), last = PERIODS.end())]
+    Period(MethodName, Duration),
+    #[error("there is no handler, no method and no duty: register at least one")]
     NoHandler,
     #[error("the concurrency is 0: the worker could run nothing")]
     NoConcurrency,
@@ -78,6 +86,7 @@ impl WorkerBuilder {
             handlers: Vec::new(),
             methods: Vec::new(),
             serial: Vec::new(),
+            duties: Vec::new(),
             schedules: None,
             registry: Registry::new(),
         }
@@ -161,6 +170,23 @@ impl WorkerBuilder {
         self
     }
 
+    /// Does this once every period, on one of all workers that say the same: as a tick of a game, or looking
+    /// for what has fallen silent. A beat that takes longer than the period leaves out what was due
+    /// meanwhile; on another worker, the next may then begin before it has ended. What the last worker had
+    /// begun when it died is not done again.
+    ///
+    /// For jobs at certain times there are schedules: those are kept by the backend, and missed ticks are made up
+    /// for. From 50 ms to a minute.
+    #[must_use]
+    pub fn every<F, R>(mut self, name: impl Into<String>, period: Duration, work: F) -> Self
+    where
+        F: Fn(Beat) -> R + Send + Sync + 'static,
+        R: Future<Output = ()> + Send + 'static,
+    {
+        self.duties.push((name.into(), period, beats::work(work)));
+        self
+    }
+
     /// Keeps these schedules, and no others that workers have kept for the queues served: what a
     /// configuration says. Schedules that were made by other means stay as they are. Without this, none is
     /// touched; all that are due are submitted in any case.
@@ -216,7 +242,18 @@ impl WorkerBuilder {
             }
             serial.insert(group);
         }
-        if handlers.types().next().is_none() && services.is_empty() {
+        let mut duties: Vec<Duty> = Vec::new();
+        for (name, period, work) in self.duties {
+            let name = MethodName::parse(&name).map_err(BuildError::Duty)?;
+            if duties.iter().any(|duty| duty.name == name) {
+                return Err(BuildError::TwoDuties(name));
+            }
+            if !PERIODS.contains(&period) {
+                return Err(BuildError::Period(name, period));
+            }
+            duties.push(Duty { name, period, work });
+        }
+        if handlers.types().next().is_none() && services.is_empty() && duties.is_empty() {
             return Err(BuildError::NoHandler);
         }
         if self.concurrency == 0 {
@@ -239,6 +276,7 @@ impl WorkerBuilder {
             drain_grace: self.drain_grace,
             handlers: Arc::new(handlers),
             groups: services.into_groups(&serial),
+            duties,
             schedules: self.schedules,
             metrics,
             backlog,

@@ -3,6 +3,7 @@
 mod attempt;
 mod backlog;
 mod backoff;
+mod beats;
 mod builder;
 mod claims;
 mod handlers;
@@ -35,6 +36,8 @@ use crate::topics::Topics;
 
 pub(crate) use attempt::Attempt;
 use backlog::Backlog;
+pub use beats::Beat;
+use beats::Duty;
 pub use builder::{BuildError, WorkerBuilder};
 use claims::Claims;
 use handlers::Handlers;
@@ -60,6 +63,7 @@ pub struct Worker {
     drain_grace: Duration,
     handlers: Arc<Handlers>,
     groups: Vec<GroupOfMethods>,
+    duties: Vec<Duty>,
     metrics: WorkerMetrics,
     backlog: Backlog,
     /// Those of the configuration, if they are this worker's to keep.
@@ -186,7 +190,7 @@ impl Worker {
 }
 
 impl Worker {
-    /// Serves every group of methods until `stopping` fires.
+    /// Serves every group of methods and does every duty until `stopping` fires.
     fn serve(&self, threads: &Handle, stopping: &CancellationToken) -> JoinSet<()> {
         let room = Arc::new(Semaphore::new(CALLS));
         let topics = Topics::new(self.backend.clone());
@@ -200,7 +204,11 @@ impl Worker {
             stopping: stopping.clone(),
             grace: self.drain_grace,
         };
-        self.groups.iter().map(of_group).map(Serving::run).collect()
+        let mut serving: JoinSet<()> = self.groups.iter().map(of_group).map(Serving::run).collect();
+        for duty in &self.duties {
+            serving.spawn_on(duty.clone().run(topics.clone(), stopping.clone()), threads);
+        }
+        serving
     }
 }
 
