@@ -1,6 +1,7 @@
 //! `tidegate submit`: submits a job and, with `--follow`, shows it until it ends. Following survives lost
 //! connections; no entry is shown twice.
 
+mod log;
 mod progress;
 mod record;
 
@@ -91,7 +92,11 @@ impl Shown {
             Step::Event(Event::Submitted { record, line }) => self.record(&record, &line),
             Step::Event(Event::Entry(entry)) => match entry.body {
                 Body::Job(record) => self.record(&record, &entry.line),
-                Body::Message { .. } | Body::Other => Ok(None),
+                Body::Message { data, event } => {
+                    self.log(event.as_deref(), &data, &entry.line)?;
+                    Ok(None)
+                }
+                Body::Other => Ok(None),
             },
             Step::Event(Event::Refused { refusal, .. }) => Err(Failure::Failed(plain(&refusal.to_string()))),
             Step::Event(event) => {
@@ -133,6 +138,15 @@ impl Shown {
         } else {
             ExitCode::FAILURE
         }))
+    }
+
+    /// What the handler wrote into the job's log.
+    fn log(&self, event: Option<&str>, data: &RawValue, line: &str) -> Result<(), Failure> {
+        match &self.progress {
+            Some(progress) => progress.log(&log::shown(event, data)),
+            None => output::line(line)?,
+        }
+        Ok(())
     }
 
     fn notice(&self, text: Option<String>) {

@@ -47,11 +47,13 @@ impl Dev {
         Self::at("127.0.0.1:0", tempfile::tempdir().expect("a directory")).await
     }
 
+    /// With the configuration `dev.toml`, if the folder has one.
     async fn at(address: &str, folder: TempDir) -> Self {
-        let mut process = tidegate(&["dev", "--listen", address, "--log", "error"])
-            .current_dir(folder.path())
-            .spawn()
-            .expect("started");
+        let mut command = tidegate(&["dev", "--listen", address, "--log", "error"]);
+        if folder.path().join("dev.toml").exists() {
+            command.args(["--config", "dev.toml"]);
+        }
+        let mut process = command.current_dir(folder.path()).spawn().expect("started");
         let stdout = process.stdout.take().expect("piped");
         let mut lines = BufReader::new(stdout).lines();
         let url = soon("the URL", async {
@@ -202,6 +204,24 @@ async fn a_followed_backup_ends_with_its_result_and_the_exit_code_of_its_state()
     let failed = dev.run(&["submit", "backup", &outside, "--follow"]).await;
     assert_eq!(failed.status.code(), Some(1), "{failed:?}");
     assert_eq!(last_line(&failed)["job"]["state"], "failed");
+}
+
+#[tokio::test]
+async fn who_follows_a_job_is_shown_its_log_lines() {
+    let folder = tempfile::tempdir().expect("a directory");
+    let configuration =
+        "[[worker.command]]\nname = \"say\"\npath = \"/bin/echo\"\narguments = [\"[a-z ]+\"]\n";
+    std::fs::write(folder.path().join("dev.toml"), configuration).expect("a file");
+    let dev = Dev::at("127.0.0.1:0", folder).await;
+    let input = r#"{"program": "say", "args": ["three files are left"]}"#;
+    let done = dev.run(&["submit", "command", input, "--follow"]).await;
+    assert_eq!(done.status.code(), Some(0), "{done:?}");
+    let text = String::from_utf8_lossy(&done.stdout);
+    let said = text.lines().any(|line| {
+        let line: Value = serde_json::from_str(line).expect("JSON");
+        line["event"] == "log" && line["data"]["message"] == "three files are left"
+    });
+    assert!(said, "{text}");
 }
 
 #[tokio::test]

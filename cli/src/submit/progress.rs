@@ -51,6 +51,15 @@ impl Progress {
         self.0.suspend(|| eprintln!("tidegate: {text}"));
     }
 
+    /// Lines of the job's log, above the bar.
+    pub(super) fn log(&self, lines: &[String]) {
+        self.0.suspend(|| {
+            for line in lines {
+                eprintln!("{line}");
+            }
+        });
+    }
+
     pub(super) fn leave(&self) {
         self.0.abandon();
     }
