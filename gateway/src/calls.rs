@@ -1,5 +1,7 @@
 //! How many calls of one user this node has under way.
 
+use std::net::IpAddr;
+
 use hashbrown::HashMap;
 use parking_lot::Mutex;
 use tidegate_shared::code::ErrorCode;
@@ -14,6 +16,8 @@ pub(crate) enum Asker {
     User(UserId),
     /// Of nobody with a name.
     Session(SessionId),
+    /// Of whoever sends requests from there without a name. `None`: that is not known.
+    Address(Option<IpAddr>),
 }
 
 #[derive(Debug)]

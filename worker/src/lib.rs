@@ -72,7 +72,7 @@ mod webhook;
 mod worker;
 
 pub use backup::{Backup, BackupHandler, BackupInput, BackupOutput, BackupProgress};
-pub use call::{CallContext, Method};
+pub use call::{CallContext, HttpAnswer, HttpRequest, Method};
 pub use command::{Command, CommandHandler, CommandInput, CommandOutput};
 pub use context::Context;
 pub use failure::{JobFailure, Stopped};

@@ -26,7 +26,8 @@ mod tests {
 
     #[test]
     fn what_an_endpoint_can_speak_is_in_the_table() {
-        for name in DialectName::ALL.iter().filter(|name| **name != DialectName::ECHO) {
+        let others = [DialectName::ECHO, DialectName::HTTP];
+        for name in DialectName::ALL.iter().filter(|name| !others.contains(name)) {
             let format = Format::named(*name).expect("a line in the table");
             assert_eq!(format.dialect().name(), name.as_str());
         }

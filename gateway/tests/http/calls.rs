@@ -27,7 +27,8 @@ on_every_ground!(
 /// Long enough for every test.
 const LONG: Duration = Duration::from_secs(600);
 
-struct Hand {
+/// A worker that does one method by hand.
+pub(crate) struct Hand {
     backend: Backend,
     worker: WorkerId,
     service: Service,
@@ -35,7 +36,11 @@ struct Hand {
 
 impl Hand {
     async fn new(backend: Backend) -> Self {
-        let method = MethodName::parse("g.a").expect("valid");
+        Self::serving(backend, "g.a").await
+    }
+
+    pub(crate) async fn serving(backend: Backend, method: &str) -> Self {
+        let method = MethodName::parse(method).expect("valid");
         let hand = Self {
             backend,
             worker: WorkerId::parse("w").expect("valid"),
@@ -50,7 +55,7 @@ impl Hand {
         hand
     }
 
-    async fn one(&self) -> Taken {
+    pub(crate) async fn one(&self) -> Taken {
         let calls = &self.backend.calls;
         let waiting = async {
             loop {
@@ -64,13 +69,13 @@ impl Hand {
         tokio::time::timeout(DEADLINE, waiting).await.expect("a call")
     }
 
-    async fn finish(&self, taken: &Taken, answer: Result<Answer, CallFailure>) {
+    pub(crate) async fn finish(&self, taken: &Taken, answer: Result<Answer, CallFailure>) {
         let finished = self.backend.calls.finish(&taken.ticket, answer).await;
         finished.expect("finished");
     }
 }
 
-fn said(value: &Value) -> Answer {
+pub(crate) fn said(value: &Value) -> Answer {
     Answer::new(RawJson::of(value).expect("JSON"))
 }
 

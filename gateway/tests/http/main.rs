@@ -9,6 +9,7 @@
 mod access;
 mod admin;
 mod api;
+mod bridge;
 mod calls;
 mod client;
 mod commands;

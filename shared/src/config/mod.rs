@@ -39,7 +39,7 @@ use crate::namespace::{Access, Namespaces};
 pub use app::App;
 pub use auth::{Auth, Jwt, Secret, TokenAlgorithm};
 pub use builtin::{Command, Pattern, Webhook};
-pub use endpoint::{DialectName, Endpoint};
+pub use endpoint::{API_NAMES, DialectName, Endpoint};
 pub use keys::{Key, Kind, REFERENCE, keys};
 pub use mistake::{ConfigErrors, Mistake, Place};
 pub use network::Network;

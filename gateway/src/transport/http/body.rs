@@ -1,4 +1,4 @@
-//! Request bodies: read within a limit of bytes and time, and understood as one JSON object.
+//! Request bodies: read within a limit of bytes and time, and understood as one JSON object, or as text.
 
 use std::time::Duration;
 
@@ -45,6 +45,15 @@ pub(crate) async fn read<T: DeserializeOwned>(request: Request, limits: BodyLimi
         return Err(too_large(limits.bytes));
     }
     parse(&collect(request.into_body(), limits).await?)
+}
+
+/// Reads a body of any type as text.
+pub(crate) async fn text(request: Request, limits: BodyLimits) -> Result<String, Problem> {
+    if declared_length(request.headers()).is_some_and(|length| length > limits.bytes) {
+        return Err(too_large(limits.bytes));
+    }
+    let bytes = collect(request.into_body(), limits).await?;
+    String::from_utf8(bytes.into()).map_err(|_| Problem::bad_request("the body is not text in UTF-8"))
 }
 
 async fn collect(body: Body, limits: BodyLimits) -> Result<Bytes, Problem> {

@@ -127,13 +127,26 @@ impl Gate {
         }
     }
 
-    /// Who sends this request. `anonymous`: one that shows nothing may pass. What does not count is
-    /// refused even so: its bearer does not expect to be nobody.
+    /// Who wants to connect. `anonymous`: one that shows nothing may pass. What does not count is refused even
+    /// so: its bearer does not expect to be nobody.
     pub(crate) async fn identify(
         &self,
         shown: Presented,
         anonymous: bool,
     ) -> Result<Option<Identity>, Problem> {
+        let from = shown.from;
+        let identity = self.know(shown, anonymous).await;
+        let identity = identity.inspect_err(|_| self.rejections.rejected("token"))?;
+        let user = identity.as_ref().map(|identity| &identity.user);
+        self.node.check_room(from, user).map_err(|(reason, failure)| {
+            self.rejections.rejected(reason);
+            Problem::new(failure.code, failure.message)
+        })?;
+        Ok(identity)
+    }
+
+    /// Who sends a request that will not stay.
+    pub(super) async fn know(&self, shown: Presented, anonymous: bool) -> Result<Option<Identity>, Problem> {
         let node = &self.node;
         let identity = match (shown.credentials, &node.tokens) {
             (Some(Credentials::Token(token)), Some(tokens)) => tokens
@@ -160,14 +173,6 @@ impl Gate {
                 "this server knows neither tokens nor users and lets nobody in without: set [auth.jwt] or [[auth.users]], or `anonymous = true` for an endpoint",
             )),
         };
-        let identity = identity.inspect_err(|_| self.rejections.rejected("token"));
-        if let Ok(identity) = &identity {
-            let user = identity.as_ref().map(|identity| &identity.user);
-            node.check_room(shown.from, user).map_err(|(reason, failure)| {
-                self.rejections.rejected(reason);
-                Problem::new(failure.code, failure.message)
-            })?;
-        }
         identity.map_err(|problem| match problem.status() {
             StatusCode::UNAUTHORIZED => problem.with_header(header::WWW_AUTHENTICATE, self.challenge()),
             _ => problem,

@@ -3,6 +3,7 @@
 mod access;
 mod api;
 mod body;
+mod bridge;
 mod endpoint;
 mod headers;
 mod loopback;
@@ -40,6 +41,7 @@ pub(crate) fn router(gate: &Arc<Gate>, api: Arc<Api>, extra: Option<Router>) -> 
     };
     api::router(api)
         .merge(sockets::router(gate, None))
+        .merge(bridge::router(gate, None))
         .merge(engineio::router(gate, None))
         .merge(sse::router(gate))
         .method_not_allowed_fallback(wrong_method)
@@ -51,6 +53,7 @@ pub(crate) fn router(gate: &Arc<Gate>, api: Arc<Api>, extra: Option<Router>) -> 
 /// All routes of a port that only some endpoints have.
 pub(crate) fn own_router(gate: &Arc<Gate>, listen: SocketAddr) -> Router {
     sockets::router(gate, Some(listen))
+        .merge(bridge::router(gate, Some(listen)))
         .merge(engineio::router(gate, Some(listen)))
         .fallback(api::missing::path)
         .method_not_allowed_fallback(wrong_method)

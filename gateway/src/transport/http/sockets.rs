@@ -41,7 +41,7 @@ enum Speaks {
 pub(crate) fn router(gate: &Arc<Gate>, listen: Option<SocketAddr>) -> Router {
     let mut router = Router::new();
     for endpoint in gate.config().endpoints.iter().filter(|one| one.listen == listen) {
-        if endpoint.dialect == DialectName::SOCKETIO {
+        if [DialectName::SOCKETIO, DialectName::HTTP].contains(&endpoint.dialect) {
             continue;
         }
         let Some(door) = Door::of(endpoint) else {

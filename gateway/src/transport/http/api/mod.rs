@@ -185,3 +185,18 @@ fn answer<T: serde::Serialize>(status: StatusCode, value: &T) -> Result<Response
 
 /// Room for the location of what was made.
 const LOCATION: HeaderName = header::LOCATION;
+
+#[cfg(test)]
+mod tests {
+    use tidegate_shared::config::API_NAMES;
+
+    use super::*;
+
+    #[test]
+    fn what_the_api_has_is_known_to_whoever_configures_endpoints() {
+        for path in routes().iter().map(|(path, _)| *path).chain([openapi::PATH]) {
+            let name = path.split('/').nth(2).expect("a name");
+            assert!(API_NAMES.contains(&name), "{path} is not in API_NAMES");
+        }
+    }
+}
