@@ -192,7 +192,22 @@ impl Namespaces {
             slow: SlowPolicy::CatchUp,
             ..default.clone()
         };
-        [arma, ark].into_iter()
+        // A player that comes back soon is told what it missed, as far as its client can ask.
+        let mud = Namespace {
+            name: "mud".into(),
+            log_size: 100,
+            log_ttl: Duration::from_secs(300),
+            presence: true,
+            ..default.clone()
+        };
+        let mudworld = Namespace {
+            name: "mudworld".into(),
+            kind: TopicKind::State,
+            log_size: 100,
+            max_keys: 10_000,
+            ..default.clone()
+        };
+        [arma, ark, mud, mudworld].into_iter()
     }
 
     /// The same, with other policies for the queues of jobs.

@@ -57,7 +57,30 @@ anonymous = true
 [[endpoint]]
 path = "/bedrock/ws"
 dialect = "tasks"
+
+[[endpoint]]
+path = "/ws/game/{room}/"
+dialect = "rooms"
+anonymous = true
+[[endpoint]]
+path = "/ws/game/"
+dialect = "rooms"
+[[endpoint]]
+path = "/ws/chat/"
+dialect = "rooms"
+app = "mud-chat"
+[[namespace]]
+name = "mud"
+log_size = 100
+log_ttl = "5m"
+presence = true
+[[namespace]]
+name = "mudworld"
+kind = "state"
 "#;
+
+/// One of each group that transcripts need an answer from.
+const METHODS: [&str; 1] = ["mud.chat"];
 
 #[tokio::test(flavor = "multi_thread")]
 async fn conversations_go_as_written_on_one_node_in_memory() -> Result<()> {
@@ -73,6 +96,7 @@ async fn conversations_go_as_written_with_compression() -> Result<()> {
 async fn conversations_go_as_written_between_two_nodes() -> Result<()> {
     stack()
         .settings(SETTINGS)
+        .workers(2)
         .run(async |stack| {
             let ports: Vec<u16> = stack.gateways.iter().map(|one| one.port).collect();
             replay_all(&ports, false).await
@@ -101,7 +125,26 @@ async fn in_memory(compress: bool) -> Result<()> {
     result
 }
 
+/// Waits until a worker serves what clients will ask for.
+async fn served(port: u16) -> Result<()> {
+    let client = reqwest::Client::new();
+    for method in METHODS {
+        wait::until(START, method, async || {
+            let asked = client
+                .post(format!("http://127.0.0.1:{port}/api/call"))
+                .bearer_auth(API_KEY)
+                .header("content-type", "application/json")
+                .body(format!(r#"{{"method":"{method}","data":{{}}}}"#));
+            let answer = asked.send().await?.text().await?;
+            Ok((!answer.contains("no_worker")).then_some(()))
+        })
+        .await?;
+    }
+    Ok(())
+}
+
 async fn replay_all(ports: &[u16], compress: bool) -> Result<()> {
+    served(ports[0]).await?;
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden");
     let mut files: Vec<_> = walkdir::WalkDir::new(&root)
         .into_iter()

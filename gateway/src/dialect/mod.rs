@@ -17,6 +17,7 @@ pub mod native;
 mod nearest;
 mod push;
 mod reply;
+pub mod rooms;
 pub mod socketio;
 mod speaker;
 pub mod sync;
@@ -66,6 +67,18 @@ pub trait Dialect: Send + Sync + 'static {
     /// The HTTP status of a handshake that is refused for its token or for want of one, or for its origin.
     fn refusal(&self) -> Refusal {
         Refusal::Usual
+    }
+
+    /// Whether there is anything behind this entrance; if not, the handshake is answered 404.
+    fn admits(&self, entrance: &Entrance) -> bool {
+        let _ = entrance;
+        true
+    }
+
+    /// Whether a token that is not good is as none, where none is needed.
+    fn forgives(&self, entrance: &Entrance) -> bool {
+        let _ = entrance;
+        false
     }
 
     /// Whether its connections can be subscribed to topics by others than their clients.

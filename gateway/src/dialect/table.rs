@@ -1,7 +1,7 @@
 //! Every dialect that there is. To add one, add its line here and its name in the configuration
 //! (`shared/src/config/endpoint.rs`).
 
-use super::{Dialect, events, feed, native, socketio, sync, tasks};
+use super::{Dialect, events, feed, native, rooms, socketio, sync, tasks};
 
 /// A dialect is known by its place in this table.
 pub static TABLE: &[&dyn Dialect] = &[
@@ -11,6 +11,7 @@ pub static TABLE: &[&dyn Dialect] = &[
     &sync::Sync,
     &feed::Feed,
     &tasks::Tasks,
+    &rooms::Rooms,
 ];
 
 pub(super) const NATIVE: u8 = 0;

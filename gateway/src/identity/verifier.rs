@@ -6,6 +6,7 @@ use std::time::Duration;
 use jsonwebtoken::errors::{Error, ErrorKind};
 use jsonwebtoken::{Algorithm, DecodingKey, Validation};
 use serde::Deserialize;
+use serde_json::Value;
 use serde_json::value::RawValue;
 use thiserror::Error;
 use tidegate_shared::code::ErrorCode;
@@ -91,6 +92,8 @@ impl TokenError {
 #[derive(Deserialize)]
 struct Claims {
     sub: Option<String>,
+    /// As some systems call it; a number or a text.
+    user_id: Option<Value>,
     exp: Option<f64>,
     info: Option<Box<RawValue>>,
     tidegate: Option<Box<RawValue>>,
@@ -125,7 +128,8 @@ impl Verifier {
             .map_err(|error| reason(&error))?
             .claims;
         let exp = claims.exp.ok_or_else(|| TokenError::Lacks("exp".to_owned()))?;
-        let sub = claims.sub.ok_or_else(|| TokenError::Lacks("sub".to_owned()))?;
+        let sub = claims.sub.or_else(|| user_id(claims.user_id));
+        let sub = sub.ok_or_else(|| TokenError::Lacks("sub".to_owned()))?;
         let user = UserId::parse(&sub).map_err(|error| TokenError::User(error.to_string()))?;
         let info = claims.info.filter(|info| info.get() != "null");
         let grants = claims.tidegate.filter(|grants| grants.get() != "null");
@@ -164,6 +168,14 @@ pub enum SignError {
     PublicKeyOnly,
     #[error("the secret cannot sign")]
     Refused,
+}
+
+fn user_id(claim: Option<Value>) -> Option<String> {
+    match claim? {
+        Value::String(text) => Some(text),
+        Value::Number(number) => Some(number.to_string()),
+        _ => None,
+    }
 }
 
 fn of(algorithm: TokenAlgorithm) -> Algorithm {

@@ -48,6 +48,7 @@ impl DialectName {
         Self("sync"),
         Self("feed"),
         Self("tasks"),
+        Self("rooms"),
         Self::SOCKETIO,
         Self::HTTP,
     ];
@@ -69,6 +70,9 @@ const BUILT_IN: &[(&str, &str, &str)] = &[
     ("/arma/ws", "sync", ""),
     ("/ark/ws", "feed", ""),
     ("/bedrock/ws", "tasks", ""),
+    ("/ws/game/", "rooms", "mud"),
+    ("/ws/game/{room}/", "rooms", "mud"),
+    ("/ws/chat/", "rooms", "mud-chat"),
     ("/socket.io/", "socketio", "mud"),
 ];
 

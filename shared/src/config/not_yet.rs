@@ -33,7 +33,7 @@ pub(super) const KEYS: &[Key] = &[
 /// Values of keys that exist: the path of the key and its valid texts that this version does not know.
 pub(super) const VALUES: &[(&str, &[&str])] = &[
     ("redis.url", &["rediss"]),
-    ("endpoint.dialect", &["rpc", "rooms", "centrifuge"]),
+    ("endpoint.dialect", &["rpc", "centrifuge"]),
 ];
 
 /// The texts of `VALUES` for one key.

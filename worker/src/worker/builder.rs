@@ -38,6 +38,7 @@ pub struct WorkerBuilder {
     methods: Vec<(String, Arc<dyn AnyMethod>)>,
     serial: Vec<String>,
     duties: Vec<(String, Duration, Work)>,
+    failure: Option<String>,
     schedules: Option<Vec<Schedule>>,
     registry: Registry,
 }
@@ -57,6 +58,8 @@ pub enum BuildError {
     TwoMethods(MethodName),
     #[error("the group {0} is to be serial, but there is no method of it")]
     NoSuchGroup(MethodGroup),
+    #[error("{0}")]
+    Other(String),
     #[error("the name of a duty is not valid: {0}")]
     Duty(NameError),
     #[error("there are two duties {0}: register one")]
@@ -87,6 +90,7 @@ impl WorkerBuilder {
             methods: Vec::new(),
             serial: Vec::new(),
             duties: Vec::new(),
+            failure: None,
             schedules: None,
             registry: Registry::new(),
         }
@@ -187,6 +191,13 @@ impl WorkerBuilder {
         self
     }
 
+    /// The worker cannot be built, and this is why: for what registers handlers and lacks something.
+    #[must_use]
+    pub fn fail(mut self, why: impl Into<String>) -> Self {
+        self.failure.get_or_insert(why.into());
+        self
+    }
+
     /// Keeps these schedules, and no others that workers have kept for the queues served: what a
     /// configuration says. Schedules that were made by other means stay as they are. Without this, none is
     /// touched; all that are due are submitted in any case.
@@ -209,6 +220,9 @@ impl WorkerBuilder {
     }
 
     pub fn build(self) -> Result<Worker, BuildError> {
+        if let Some(why) = self.failure {
+            return Err(BuildError::Other(why));
+        }
         let (mut queues, mut weights) = (Vec::new(), Vec::new());
         for (queue, weight) in &self.queues {
             let queue = QueueName::parse(queue)?;

@@ -16,7 +16,7 @@ use super::Problem;
 use super::endpoint::Gate;
 use crate::connection::{self, Peer};
 use crate::dialect::{Compression, Encoding, Entrance, Format, Refusal};
-use crate::identity::Identity;
+use crate::identity::{Identity, Presented};
 use crate::transport::accept::ClientStream;
 use crate::transport::ws::{self, Handshake, Opening, Window};
 
@@ -105,6 +105,31 @@ impl Door {
         })
     }
 
+    fn admits(&self, entrance: &Entrance) -> bool {
+        match self.speaks {
+            Speaks::Echo => true,
+            Speaks::Dialect(format) => format.dialect().admits(entrance),
+        }
+    }
+
+    /// Who has come.
+    async fn identify(
+        &self,
+        gate: &Gate,
+        shown: Presented,
+        entrance: &Entrance,
+    ) -> Result<Option<Identity>, Problem> {
+        let identified = gate.identify(shown, self.anonymous).await;
+        let forgives = match self.speaks {
+            Speaks::Echo => false,
+            Speaks::Dialect(format) => self.anonymous && format.dialect().forgives(entrance),
+        };
+        match identified {
+            Err(problem) if forgives && problem.status() == StatusCode::UNAUTHORIZED => Ok(None),
+            identified => identified,
+        }
+    }
+
     fn refusal(&self) -> Refusal {
         match self.speaks {
             Speaks::Echo => Refusal::Usual,
@@ -124,11 +149,14 @@ impl Door {
 /// Agrees to the handshake, and serves the client once its stream is there.
 async fn open(gate: &Arc<Gate>, door: &Arc<Door>, entrance: Arc<Entrance>, mut request: Request) -> Response {
     let started = Instant::now();
+    if !door.admits(&entrance) {
+        return StatusCode::NOT_FOUND.into_response();
+    }
     let shown = gate.presented(&request);
     let from = shown.from;
     let origins = gate.origins(&request).clone();
     match ws::accept(&mut request, &origins, &door.protocols) {
-        Ok(Handshake { response, opening }) => match gate.identify(shown, door.anonymous).await {
+        Ok(Handshake { response, opening }) => match door.identify(gate, shown, &entrance).await {
             Ok(identity) => {
                 let came = Came {
                     identity,

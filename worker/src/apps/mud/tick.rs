@@ -1,0 +1,53 @@
+//! The world's second: those that walk by themselves go on, and who has gone is missed.
+
+use serde_json::{Value, json};
+
+use super::game::{self, Audience, Said};
+use super::methods::{Mud, refused};
+use super::moment::Moment;
+use super::text::escape;
+use super::topics;
+use crate::{CallFailure, Topics};
+
+impl Mud {
+    /// One tick. Everybody who follows `mud:world` sees what has changed since the last, and no more. Nothing
+    /// goes on where nobody is.
+    pub(super) async fn tick(&self, topics: &Topics) {
+        if let Err(failure) = self.second(topics).await {
+            tracing::debug!(%failure, "the world of the MUD stands still");
+        }
+    }
+
+    async fn second(&self, topics: &Topics) -> Result<(), CallFailure> {
+        let watched = topics.count(&self.names.world).await? > 0;
+        let moment = Moment::read(topics, &self.names, None).await?;
+        if !watched && moment.present.is_empty() && moment.here.is_empty() {
+            return Ok(());
+        }
+        let tick = moment.state.tick + 1;
+        topics
+            .set(&self.names.clock, &self.names.tick, &tick, None)
+            .await?;
+        let mut said = game::tick(&self.world, tick);
+        let gone = moment.here.iter().filter(|name| !moment.present.contains(name));
+        said.extend(gone.map(|gone| Said {
+            to: Audience::Room(moment.state.room_of(&self.world, gone).to_owned()),
+            event: "broadcast",
+            message: format!("{} has gone.", escape(gone)),
+            except_speaker: false,
+        }));
+        if moment.here != moment.present {
+            topics
+                .set(&self.names.clock, &self.names.here, &moment.present, None)
+                .await?;
+        }
+        for said in &said {
+            self.say(topics, &moment, said, None).await?;
+        }
+        let events: Vec<Value> = said.iter().map(|said| json!(said.message)).collect();
+        let delta = json!({"tick": tick, "events": events});
+        let event = topics::event("world_tick").map_err(refused)?;
+        topics.publish(&self.names.world, Some(&event), &delta).await?;
+        Ok(())
+    }
+}
