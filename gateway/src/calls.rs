@@ -20,6 +20,12 @@ pub(crate) enum Asker {
     Address(Option<IpAddr>),
 }
 
+impl Asker {
+    pub(crate) fn new(user: Option<UserId>, session: SessionId) -> Self {
+        user.map_or(Self::Session(session), Self::User)
+    }
+}
+
 #[derive(Debug)]
 pub(crate) struct CallsUnderWay {
     limit: usize,

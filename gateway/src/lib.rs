@@ -19,6 +19,8 @@ pub mod node;
 mod outbox;
 mod permission;
 mod presence;
+mod publishing;
+mod rate;
 mod run;
 mod session;
 pub mod transport;

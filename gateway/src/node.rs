@@ -38,6 +38,7 @@ use registration::Registration;
 use roster::Roster;
 
 use crate::outbox::{self, Ending, Outbox, OutboxSet};
+use crate::publishing::Publishing;
 
 /// For the backend to take the last clients off its lists when the node ends.
 const PATIENCE: Duration = Duration::from_secs(3);
@@ -58,6 +59,7 @@ pub struct Node {
     pub(crate) desk: Desk,
     pub(crate) following: Following,
     pub(crate) calls: CallsUnderWay,
+    pub(crate) publishing: Publishing,
     pub(crate) attendance: Arc<Attendance>,
     /// Told whenever the last connection ends.
     emptied: Notify,
@@ -127,6 +129,7 @@ impl Node {
             desk: Desk::default(),
             following,
             calls: CallsUnderWay::new(limit),
+            publishing: Publishing::new(),
             attendance,
             emptied: Notify::new(),
             draining: CancellationToken::new(),

@@ -107,6 +107,7 @@ pub async fn run(
     let api = Arc::new(Api::new(gate.clone(), open_api_on_loopback));
     let settings = Settings {
         connections: capacity::connections(config.limits.connections),
+        head: config.limits.head,
         handshake_timeout: config.limits.handshake_timeout,
         drain: REQUESTS_END,
         trusted: Trusted(config.gateway.trusted_proxies.clone().into()),

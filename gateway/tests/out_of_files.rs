@@ -35,6 +35,7 @@ async fn running_out_of_files_ends_nothing_and_is_counted() {
     let metrics = accept::Metrics::register(&registry).expect("registered");
     let settings = Settings {
         connections: 1000,
+        head: 16 * 1024,
         handshake_timeout: SOON,
         drain: SOON,
         trusted: Trusted::default(),

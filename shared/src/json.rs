@@ -49,9 +49,41 @@ impl RawJson {
         self.0.len()
     }
 
+    /// How many lists and objects are within each other.
+    pub fn depth(&self) -> usize {
+        depth(&self.0)
+    }
+
     pub fn is_null(&self) -> bool {
         &*self.0 == b"null"
     }
+}
+
+/// How many lists and objects of a JSON text are within each other, counted without recursion. Of what is no JSON it
+/// gives some number.
+pub fn depth(json: &[u8]) -> usize {
+    let (mut deepest, mut now) = (0_usize, 0_usize);
+    let mut bytes = json.iter();
+    while let Some(byte) = bytes.next() {
+        match byte {
+            b'{' | b'[' => {
+                now += 1;
+                deepest = deepest.max(now);
+            }
+            b'}' | b']' => now = now.saturating_sub(1),
+            b'"' => {
+                while let Some(byte) = bytes.next() {
+                    match byte {
+                        b'"' => break,
+                        b'\\' => drop(bytes.next()),
+                        _ => {}
+                    }
+                }
+            }
+            _ => {}
+        }
+    }
+    deepest
 }
 
 impl From<Box<RawValue>> for RawJson {
@@ -90,6 +122,21 @@ mod tests {
         assert_eq!(raw.as_str(), "{\"a\": 1.50}");
         assert!(RawJson::parse(&Bytes::from_static(b"{} {}")).is_err());
         assert!(RawJson::parse(&Bytes::from_static(b"\"\xff\"")).is_err());
+    }
+
+    #[test]
+    fn depth_is_counted_outside_of_texts() {
+        for (text, expected) in [
+            ("1", 0),
+            ("[]", 1),
+            (r#"{"a":[{}],"b":[]}"#, 3),
+            (r#"["[[[", "\"[[["]"#, 1),
+            ("[[[[", 4),
+            (r#""\"#, 0),
+        ] {
+            assert_eq!(depth(text.as_bytes()), expected, "{text}");
+        }
+        assert_eq!(depth("[".repeat(1_000_000).as_bytes()), 1_000_000);
     }
 
     #[test]

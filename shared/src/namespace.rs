@@ -79,6 +79,8 @@ pub struct Namespace {
     pub max_bytes: usize,
     /// Largest `data` or `value`.
     pub max_data: usize,
+    /// Of one client of one node, with a burst of twice as many; 0: any number.
+    pub publishes_per_second: u32,
     pub subscribe: Access,
     pub publish: Access,
     pub set: Access,
@@ -101,6 +103,7 @@ impl Namespace {
             max_keys: 10_000,
             max_bytes: 8 * 1024 * 1024,
             max_data: 64 * 1024,
+            publishes_per_second: 0,
             subscribe: Access::Users,
             publish: Access::Token,
             set: Access::Token,

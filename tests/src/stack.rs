@@ -325,6 +325,12 @@ call = \"anyone\"
 fn configuration(setup: &Setup, redis: &RedisServer, balancer: u16, folder: &Path) -> String {
     use sha2::{Digest, Sha256};
     let key = format!("{:x}", Sha256::digest(API_KEY));
+    // Tests are quicker than clients.
+    let limits = if setup.settings.contains("[limits]") {
+        ""
+    } else {
+        "[limits]\ncommands_per_second = 0\n"
+    };
     format!(
         "[redis]
 url = \"{url}\"
@@ -344,6 +350,7 @@ anonymous = true
 lease = \"{lease}\"
 backup_roots = [\"{worlds}\"]
 
+{limits}
 {OPEN}
 {settings}",
         url = redis.url(),

@@ -34,11 +34,7 @@ async fn answer(node: &Node, outbox: &Arc<Outbox>, call: CallRequest) -> Result<
         session: Some(session),
         info: identity.and_then(|identity| identity.info.clone()),
     };
-    let asker = match &caller.user {
-        Some(user) => Asker::User(user.clone()),
-        None => Asker::Session(session),
-    };
-    let _place = node.calls.enter(asker)?;
+    let _place = node.calls.enter(Asker::new(caller.user.clone(), session))?;
     let timeout = timeout.unwrap_or(CALL_TIMEOUT);
     let deadline = Instant::now() + timeout;
     let draft = CallDraft {

@@ -1,13 +1,14 @@
 //! What comes from the client, on its way to the session.
 
 use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::time::Instant;
 
 use super::metrics::{ClosedBy, OK};
 use super::{Connection, Farewell};
 use crate::dialect::{DecodeError, Decoded, Speaker};
 use crate::node::now_ms;
 use crate::outbox::Frames;
-use crate::session::Effect;
+use crate::session::{Effect, INVALID};
 use crate::transport::ws::{Incoming, WsError, frame};
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
@@ -38,8 +39,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
                 self.take_in(decoded)
             }
             Incoming::Ping(payload) => {
-                self.put(Frames::control(frame::pong(&payload)));
-                Vec::new()
+                let refused = self.member.session.over_rate_silently(Instant::now());
+                refused.unwrap_or_else(|| {
+                    self.put(Frames::control(frame::pong(&payload)));
+                    Vec::new()
+                })
             }
             Incoming::Pong(_) => Vec::new(),
             Incoming::Close(reason) => {
@@ -66,22 +70,31 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
 
     fn take_in(&mut self, decoded: Result<Decoded, DecodeError>) -> Vec<Effect> {
         let session = &mut self.member.session;
+        let now = Instant::now();
+        let mut command = |request| session.on_request(request, now);
         match decoded {
-            Ok(Decoded::Request(request)) => return session.on_command(request),
-            Ok(Decoded::Requests(requests)) => {
-                let effects = requests
-                    .into_iter()
-                    .flat_map(|request| session.on_command(request));
-                return effects.collect();
+            Ok(Decoded::Request(request)) => return command(request),
+            Ok(Decoded::Requests(requests)) => return requests.into_iter().flat_map(command).collect(),
+            Err(error) => {
+                let refused = session.over_rate(now, INVALID, error.id());
+                return refused.unwrap_or_else(|| session.on_rubbish(error));
             }
-            Err(error) => return session.on_rubbish(error),
             Ok(Decoded::Answer { action, message }) => {
+                if let Some(refused) = session.over_rate(now, action, None) {
+                    return refused;
+                }
                 session.on_sense();
                 self.count(action, OK);
                 self.say(|out| out.extend_from_slice(&message));
             }
-            Ok(Decoded::Nothing) => session.on_sense(),
+            Ok(Decoded::Nothing) => {
+                session.on_sense();
+                return session.over_rate_silently(now).unwrap_or_default();
+            }
             Ok(Decoded::Ignored) => {
+                if let Some(refused) = session.over_rate_silently(now) {
+                    return refused;
+                }
                 let dialect = self.member.outbox.format().dialect();
                 self.member.node.connection_metrics.ignored(dialect.name());
             }

@@ -29,7 +29,7 @@ const ACTIONS: [&str; 16] = [
     "auth",
     "login",
     "ping",
-    "invalid",
+    crate::session::INVALID,
     IGNORED,
     crate::session::BY_API,
 ];

@@ -7,11 +7,13 @@ use std::task::{Context, Poll};
 
 use tidegate_shared::broker::{BrokerError, Draft, From};
 use tidegate_shared::code::ErrorCode;
-use tidegate_shared::job::{JobError, JobId, JobRecord, JobState};
+use tidegate_shared::job::{JobDraft, JobError, JobId, JobRecord, JobState, Submitted};
 use tidegate_shared::publication::{Publication, Snapshot};
 use tidegate_shared::topic::Topic;
+use tokio::time::Instant;
 
 use super::calling;
+use crate::calls::Asker;
 use crate::dialect::{Failure, Reply, Roll};
 use crate::hub::Standing;
 use crate::identity::LoginError;
@@ -87,7 +89,10 @@ async fn run(operation: Operation, node: Arc<Node>, outbox: Arc<Outbox>) -> (Tic
         }
         Work::Publish { topic, draft, quiet } => {
             let exclude = quiet.then(|| outbox.session());
-            Outcome::Replied(publish(&node, &topic, Draft { exclude, ..draft }).await)
+            Outcome::Replied(match may_publish(&node, &outbox, &topic) {
+                Ok(()) => publish(&node, &topic, Draft { exclude, ..draft }).await,
+                Err(failure) => Reply::Failed(failure),
+            })
         }
         Work::Presence { topic, limit } => {
             let roll = present(&node, &topic, limit, outbox.limit() / 2).await;
@@ -118,11 +123,7 @@ async fn run(operation: Operation, node: Arc<Node>, outbox: Arc<Outbox>) -> (Tic
         Work::Call { call } => Outcome::Replied(calling::call(&node, &outbox, *call).await),
         Work::Submit { draft, follow } => {
             let job = draft.id.clone();
-            let result = node
-                .submit(*draft)
-                .await
-                .map(Box::new)
-                .map_err(|error| refused(&error));
+            let result = submit(&node, *draft).await;
             Outcome::Submitted { job, result, follow }
         }
         Work::Job { topic, since } => {
@@ -159,6 +160,34 @@ fn subscribed(topic: &Topic, standing: Standing) -> Reply {
         snapshot: standing.snapshot,
         roll: standing.roll,
     }
+}
+
+/// Whether its client has not published too much of late.
+fn may_publish(node: &Node, outbox: &Outbox, topic: &Topic) -> Result<(), Failure> {
+    let namespace = node.config.namespaces.of(topic);
+    if namespace.publishes_per_second == 0 {
+        return Ok(());
+    }
+    let session = outbox.session();
+    let user = node.identity(session).map(|identity| identity.user.clone());
+    let asker = Asker::new(user, session);
+    node.publishing.check(asker, namespace, Instant::now())
+}
+
+async fn submit(node: &Node, draft: JobDraft) -> Result<Box<Submitted>, Failure> {
+    let limit = node.config.limits.jobs_per_user;
+    if let Some(user) = &draft.user
+        && limit > 0
+    {
+        let listed = node.backend.desk.of_user(user).await;
+        if listed.map_err(|error| refused(&error))?.len() >= limit {
+            let message =
+                format!("{limit} of your jobs have not ended (limits.jobs_per_user): wait for one of them");
+            return Err(Failure::new(ErrorCode::TooManyRequests, message));
+        }
+    }
+    let submitted = node.submit(draft).await;
+    submitted.map(Box::new).map_err(|error| refused(&error))
 }
 
 async fn publish(node: &Node, topic: &Topic, draft: Draft) -> Reply {

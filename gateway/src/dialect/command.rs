@@ -216,6 +216,12 @@ pub enum DecodeError {
 }
 
 impl DecodeError {
+    pub fn id(&self) -> Option<&RequestId> {
+        match self {
+            Self::Rubbish { id, .. } | Self::Unsupported { id, .. } => id.as_ref(),
+        }
+    }
+
     pub fn rubbish(id: Option<RequestId>, message: impl Into<String>) -> Self {
         Self::Rubbish {
             id,

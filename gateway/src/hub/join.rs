@@ -65,6 +65,7 @@ impl Hub {
         roll: Option<&Arc<Attendance>>,
         reply: impl Fn(Standing) -> Reply,
     ) -> Result<(), Failure> {
+        self.check_room(topic)?;
         let interest = Interest::new(self, topic);
         self.attached(topic).await?;
         let has_log = self.config().namespaces.of(topic).has_log();
@@ -109,6 +110,18 @@ impl Hub {
             ErrorCode::Unavailable,
             format!("topic {topic} changes faster than its log can be read; try again"),
         ))
+    }
+
+    /// Whether the node may listen to this topic, too. Many who come at the same moment are a few too many.
+    fn check_room(&self, topic: &Topic) -> Result<(), Failure> {
+        let limit = self.config().limits.topics;
+        let (_, topics) = self.size();
+        let is_full = limit > 0 && usize::try_from(topics).is_ok_and(|topics| topics >= limit);
+        if is_full && !self.shard(topic).lock().topics.contains_key(topic) {
+            let message = format!("this node listens to {limit} topics already (limits.topics)");
+            return Err(Failure::new(ErrorCode::LimitExceeded, message));
+        }
+        Ok(())
     }
 
     /// Ends a subscription.

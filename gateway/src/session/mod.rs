@@ -16,6 +16,7 @@ mod heartbeat;
 mod lane;
 mod limit;
 mod order;
+mod rate;
 mod refuse;
 mod rubbish;
 mod submit;
@@ -26,6 +27,7 @@ mod unsubscribe;
 pub(crate) use effect::{Effect, Operation, Outcome, Ticket, Work};
 pub(crate) use limit::{history_limit, members_limit};
 pub(crate) use refuse::presence as check_presence;
+pub(crate) use rubbish::INVALID;
 
 use std::sync::Arc;
 
@@ -43,6 +45,7 @@ use follows::Follows;
 use greeting::Greeting;
 use heartbeat::Heartbeat;
 use lane::{Lanes, Waiting};
+use rate::Rate;
 use unsubscribe::ends_subscription;
 
 /// Commands of one connection that run or wait. When it is reached nothing more is read from it.
@@ -61,6 +64,9 @@ pub(crate) struct Session {
     /// Commands that run or wait.
     commands: u16,
     rubbish: u8,
+    rate: Option<Box<Rate>>,
+    /// Subscribes that do not count as commands: who comes back has as many to send as it had subscriptions.
+    free_subscribes: u8,
     greeting: Greeting,
     heartbeat: Heartbeat,
     age: Age,
@@ -77,6 +83,7 @@ impl Session {
     pub(crate) fn new(config: Arc<Config>, now: Instant, jitter: f64) -> Self {
         let heartbeat = Heartbeat::new(config.limits.ping, now, jitter);
         let age = Age::new(&config, now, jitter);
+        let free_subscribes = u8::try_from(config.limits.subscriptions_per_connection).unwrap_or(u8::MAX);
         Self {
             config,
             subscriptions: HashSet::new(),
@@ -85,6 +92,8 @@ impl Session {
             lanes: Lanes::default(),
             commands: 0,
             rubbish: 0,
+            rate: None,
+            free_subscribes,
             greeting: Greeting::default(),
             heartbeat,
             age,
@@ -131,6 +140,7 @@ impl Session {
 
     /// [`Session::on_tick`] for a client that is not asked whether it is there.
     pub(crate) fn on_age(&mut self, now: Instant) -> Vec<Effect> {
+        self.settle_rate(now);
         let bearer = self.bearer.as_mut().and_then(|bearer| bearer.on_tick(now));
         self.age.on_tick(now).into_iter().chain(bearer).collect()
     }
@@ -148,6 +158,17 @@ impl Session {
     /// The client has sent something, whatever it was: it is alive.
     pub(crate) fn on_sign_of_life(&mut self) {
         self.heartbeat.on_sign_of_life();
+    }
+
+    /// A command that came from the client itself, unless it sends too many.
+    pub(crate) fn on_request(&mut self, request: Request, now: Instant) -> Vec<Effect> {
+        if matches!(request.command, Command::Subscribe { .. }) && self.free_subscribes > 0 {
+            self.free_subscribes -= 1;
+            return self.on_command(request);
+        }
+        let action = request.command.name();
+        let refused = self.over_rate(now, action, request.id.as_ref());
+        refused.unwrap_or_else(|| self.on_command(request))
     }
 
     pub(crate) fn on_command(&mut self, request: Request) -> Vec<Effect> {

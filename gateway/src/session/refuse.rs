@@ -2,6 +2,7 @@
 
 use tidegate_shared::code::ErrorCode;
 use tidegate_shared::config::Config;
+use tidegate_shared::json::RawJson;
 use tidegate_shared::topic::{Reserved, Topic};
 
 use crate::dialect::{CallRequest, Command, Failure, JobRequest};
@@ -26,13 +27,13 @@ pub(super) fn command(
         Command::Publish { data, .. } => {
             publish(topic)?;
             may(Act::Publish)?;
-            size("data", data.size(), config.namespaces.of(topic).max_data)?;
+            payload("data", data, config.namespaces.of(topic).max_data, config)?;
             Ok(None)
         }
         Command::Set { value, .. } => {
             publish(topic)?;
             may(Act::Set)?;
-            size("value", value.size(), config.namespaces.of(topic).max_data)?;
+            payload("value", value, config.namespaces.of(topic).max_data, config)?;
             Ok(None)
         }
         Command::Remove { .. } => {
@@ -75,7 +76,7 @@ pub(super) fn own(verdict: Verdict) -> Option<Box<Own>> {
 }
 
 pub(super) fn job(config: &Config, job: &JobRequest) -> Result<(), Failure> {
-    size("job.data", job.data.size(), config.limits.data)
+    payload("job.data", &job.data, config.limits.data, config)
 }
 
 pub(super) fn call(
@@ -87,7 +88,7 @@ pub(super) fn call(
     if !trusted {
         permission::call(config, who, &call.method)?;
     }
-    size("data", call.data.size(), config.limits.data)
+    payload("data", &call.data, config.limits.data, config)
 }
 
 /// The failure to tell when a job was submitted and its updates cannot be had.
@@ -135,12 +136,21 @@ fn publish(topic: &Topic) -> Result<(), Failure> {
     ))
 }
 
-fn size(field: &str, size: usize, limit: usize) -> Result<(), Failure> {
-    if size <= limit {
-        return Ok(());
+fn payload(field: &str, data: &RawJson, limit: usize, config: &Config) -> Result<(), Failure> {
+    let size = data.size();
+    if size > limit {
+        return Err(Failure::new(
+            ErrorCode::PayloadTooLarge,
+            format!("`{field}` has {size} bytes, at most {limit} are allowed"),
+        ));
     }
-    Err(Failure::new(
-        ErrorCode::PayloadTooLarge,
-        format!("`{field}` has {size} bytes, at most {limit} are allowed"),
-    ))
+    let most = config.limits.depth;
+    // No text is deeper than it is long.
+    if size > most && data.depth() > most {
+        return Err(Failure::new(
+            ErrorCode::BadRequest,
+            format!("`{field}` has more than {most} lists and objects within each other (limits.depth)"),
+        ));
+    }
+    Ok(())
 }

@@ -8,6 +8,9 @@ use crate::dialect::{DecodeError, Reply};
 /// So many in a row end the connection.
 const RUBBISH: u8 = 10;
 
+/// What metrics call a message that is no command.
+pub(crate) const INVALID: &str = "invalid";
+
 impl Session {
     /// A message that made sense without a command.
     pub(crate) fn on_sense(&mut self) {
@@ -23,7 +26,7 @@ impl Session {
             }
             DecodeError::Unsupported { id, failure } => (id, failure),
         };
-        let mut effects = vec![Effect::reply("invalid", id, Reply::Failed(failure))];
+        let mut effects = vec![Effect::reply(INVALID, id, Reply::Failed(failure))];
         if self.rubbish >= RUBBISH {
             effects.push(Effect::Close(CloseCode::BadRequest));
         }

@@ -1,5 +1,7 @@
 //! The session alone: no socket, no runtime, no sleep.
 
+mod limits;
+
 use std::sync::Arc;
 use std::time::Duration;
 

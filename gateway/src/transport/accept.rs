@@ -15,6 +15,8 @@ use std::convert::Infallible;
 use std::io;
 use std::net::SocketAddr;
 use std::pin::pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use axum::Router;
@@ -39,9 +41,7 @@ pub use stream::ClientStream;
 use self::slots::Slots;
 use super::http::Problem;
 
-/// Most bytes of a request's head. Larger: 431.
-const MAX_HEAD: usize = 16 * 1024;
-/// Most bytes that hyper keeps of one connection, both ways.
+/// Most bytes that hyper keeps of one connection, both ways, beside a request's head.
 const MAX_BUFFER: usize = 64 * 1024;
 /// Connections over the limit that are being told so. More than these are closed without a word.
 const REFUSALS: usize = 64;
@@ -55,6 +55,8 @@ pub struct Settings {
     /// `Retry-After`, a WebSocket handshake as well: another node may have room, which a close code of
     /// 3500 and above would forbid to look for.
     pub connections: usize,
+    /// Most bytes of a request's head. Larger: 431.
+    pub head: usize,
     /// For a request's head to arrive, and for the next request on a connection that is kept alive.
     pub handshake_timeout: Duration,
     /// How long requests may still take after `shutdown`.
@@ -103,8 +105,8 @@ async fn serve_port(
 ) {
     let refusals = Slots::new(REFUSALS);
     let full = Router::new().fallback(|| async { too_many_connections() });
-    let http = http1_with(settings.handshake_timeout);
-    let http_for_refusals = http1_with(settings.handshake_timeout.min(REFUSAL_TIMEOUT));
+    let http = http1_with(settings.handshake_timeout, settings.head);
+    let http_for_refusals = http1_with(settings.handshake_timeout.min(REFUSAL_TIMEOUT), settings.head);
     let cut = CancellationToken::new();
     let (serving, mut served) = mpsc::channel::<Infallible>(1);
     let mut back_off = BACK_OFF.0;
@@ -143,6 +145,7 @@ async fn serve_port(
             line: Line::new(serving.clone()),
             trusted: settings.trusted.clone(),
             patience: settings.handshake_timeout,
+            metrics: metrics.clone(),
         };
         let stream = ClientStream::new(stream, slot);
         tokio::spawn(serve_one(stream, peer, router.clone(), http.clone(), life));
@@ -165,6 +168,7 @@ struct Life {
     trusted: Trusted,
     /// For what comes before the first request.
     patience: Duration,
+    metrics: Metrics,
 }
 
 async fn serve_one(
@@ -180,6 +184,7 @@ async fn serve_one(
         line,
         trusted,
         patience,
+        metrics,
     } = life;
     let source = tokio::time::timeout(patience, trusted.source(stream.tcp(), peer));
     let Ok(Some(peer)) = source.await else {
@@ -187,7 +192,10 @@ async fn serve_one(
         return;
     };
     let lent = line.clone();
+    let asked = Arc::new(AtomicBool::new(false));
+    let asks = asked.clone();
     let service = service_fn(move |mut request: hyper::Request<hyper::body::Incoming>| {
+        asks.store(true, Ordering::Relaxed);
         let client = trusted.client(peer.ip(), request.headers());
         request.extensions_mut().insert(client);
         request.extensions_mut().insert(ConnectInfo(peer));
@@ -213,16 +221,21 @@ async fn serve_one(
     };
     // Clients that go away or send rubbish: of interest only to who looks for them.
     if let Err(error) = ended {
+        if error.is_parse_too_large() {
+            metrics.rejected("head");
+        } else if error.is_timeout() && !asked.load(Ordering::Relaxed) {
+            metrics.rejected("slow");
+        }
         tracing::debug!(%peer, %error, "an HTTP connection ended early");
     }
 }
 
-fn http1_with(head_timeout: Duration) -> http1::Builder {
+fn http1_with(head_timeout: Duration, head: usize) -> http1::Builder {
     let mut http = http1::Builder::new();
     http.timer(TokioTimer::new())
         .header_read_timeout(head_timeout)
-        .max_header_size(MAX_HEAD)
-        .max_buf_size(MAX_BUFFER);
+        .max_header_size(head)
+        .max_buf_size(head + MAX_BUFFER);
     http
 }
 

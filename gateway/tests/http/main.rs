@@ -19,6 +19,7 @@ mod endpoint;
 mod events;
 mod fleet;
 mod following;
+mod limits;
 mod node;
 mod permissions;
 mod presence;

@@ -173,6 +173,11 @@ async fn a_slow_head_is_given_up() {
         wire.send(start).await;
         wire.closed().await;
     }
+    let metrics = get(node.admin, "/metrics").await.text();
+    assert!(
+        metrics.contains("tidegate_connections_rejected_total{reason=\"slow\"} 2\n"),
+        "{metrics}"
+    );
     assert_serves(&node).await;
 }
 

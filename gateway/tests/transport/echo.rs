@@ -13,6 +13,7 @@ use tokio_util::sync::CancellationToken;
 pub(crate) fn settings() -> Settings {
     Settings {
         connections: 1000,
+        head: 16 * 1024,
         handshake_timeout: Duration::from_secs(5),
         drain: Duration::from_secs(5),
         trusted: Trusted::default(),

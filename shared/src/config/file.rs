@@ -10,33 +10,29 @@ use super::app;
 use super::auth;
 use super::builtin;
 use super::endpoint;
+use super::limits::{self, Limits};
 use super::mistake::Wrong;
 use super::network;
-use super::quantity;
 use super::queues;
 use super::reader::Reader;
 use super::schedules;
 use super::section::Section;
 use super::served;
 use super::value;
-use super::{Config, Connection, Drain, Gateway, Jobs, Limits, LogFormat, Redis, Telemetry, Worker};
+use super::{Config, Connection, Drain, Gateway, Jobs, LogFormat, Redis, Telemetry, Worker};
 use crate::job::QueuePolicy;
 use crate::namespace::{Access, Namespace, Namespaces, SlowPolicy, TopicKind};
 use crate::topic::Topic;
 
-const KIB: u64 = 1 << 10;
-const MIB: u64 = 1 << 20;
+pub(super) const MIB: u64 = 1 << 20;
 
-/// What a publication needs in an outbox beside its `data`.
-const FRAME: usize = 1 << 10;
+pub(super) const MILLIS_100: Duration = Duration::from_millis(100);
 
-const MILLIS_100: Duration = Duration::from_millis(100);
-
-const fn seconds(first: u64, last: u64) -> RangeInclusive<Duration> {
+pub(super) const fn seconds(first: u64, last: u64) -> RangeInclusive<Duration> {
     Duration::from_secs(first)..=Duration::from_secs(last)
 }
 
-fn keep<T>(target: &mut T, value: Option<T>) {
+pub(super) fn keep<T>(target: &mut T, value: Option<T>) {
     if let Some(value) = value {
         *target = value;
     }
@@ -52,7 +48,7 @@ pub(super) fn read<'d>(
     reader.document(document, |root| {
         root.table("redis", |section| redis(section, &mut config.redis));
         root.table("gateway", |section| gateway(section, &mut config.gateway));
-        root.table("limits", |section| limits(section, &mut config.limits));
+        root.table("limits", |section| limits::read(section, &mut config.limits));
         root.table("sse", |section| {
             keep(
                 &mut config.sse.heartbeat,
@@ -107,51 +103,6 @@ fn gateway(section: &mut Section<'_, '_, '_>, gateway: &mut Gateway) {
     );
 }
 
-fn limits(section: &mut Section<'_, '_, '_>, limits: &mut Limits) {
-    keep(
-        &mut limits.connections,
-        section.number("connections", &(0..=10_000_000)),
-    );
-    keep(
-        &mut limits.connections_per_user,
-        section.number("connections_per_user", &(0..=1_000_000)),
-    );
-    keep(
-        &mut limits.connections_per_address,
-        section.number("connections_per_address", &(0..=1_000_000)),
-    );
-    keep(
-        &mut limits.subscriptions_per_connection,
-        section.number("subscriptions_per_connection", &(1..=100_000)),
-    );
-    keep(
-        &mut limits.calls_per_user,
-        section.number("calls_per_user", &(1..=10_000)),
-    );
-    // A `subscribe` with the longest topic and a position has about 400 bytes.
-    keep(&mut limits.message, section.size("message", &(512..=64 * MIB)));
-    keep(&mut limits.data, section.size("data", &(1..=64 * MIB)));
-    keep(&mut limits.outbox, section.size("outbox", &(4 * KIB..=KIB * MIB)));
-    keep(
-        &mut limits.handshake_timeout,
-        section.time("handshake_timeout", &(MILLIS_100..=Duration::from_secs(300))),
-    );
-    keep(
-        &mut limits.ping,
-        section.time("ping", &(MILLIS_100..=Duration::from_secs(3600))),
-    );
-    keep(
-        &mut limits.pong_timeout,
-        section.time("pong_timeout", &(MILLIS_100..=Duration::from_secs(600))),
-    );
-    keep(
-        &mut limits.idle_timeout,
-        section.time("idle_timeout", &seconds(0, 30 * 86_400)),
-    );
-    let key = if section.has("outbox") { "outbox" } else { "data" };
-    check_outbox(section, key, limits.data, limits.outbox);
-}
-
 fn connection(section: &mut Section<'_, '_, '_>, connection: &mut Connection) {
     keep(
         &mut connection.max_age,
@@ -163,25 +114,6 @@ fn drain(section: &mut Section<'_, '_, '_>, drain: &mut Drain) {
     keep(&mut drain.grace, section.time("grace", &seconds(0, 3600)));
     keep(&mut drain.max, section.time("max", &seconds(0, 86_400)));
     keep(&mut drain.min_rate, section.number("min_rate", &(1..=1_000_000)));
-}
-
-/// An outbox that can't hold one publication would close its connection at the first large one.
-fn check_outbox(section: &mut Section<'_, '_, '_>, key: &str, data: usize, outbox: usize) {
-    if data.saturating_add(FRAME) > outbox {
-        let show = |bytes: usize| quantity::show_size(bytes.try_into().unwrap_or(u64::MAX));
-        let wrong = Wrong::new(
-            format!(
-                "an outbox of {} cannot hold a publication with {} of data",
-                show(outbox),
-                show(data)
-            ),
-            format!(
-                "set `limits.outbox` to {} or more",
-                show(data.saturating_add(FRAME))
-            ),
-        );
-        section.wrong(key, section.place_of(key), wrong);
-    }
 }
 
 /// `default` first, wherever it stands: the others take from it what they don't set.
@@ -273,8 +205,12 @@ fn namespace(section: &mut Section<'_, '_, '_>, mut namespace: Namespace, limits
     }
     keep(&mut namespace.max_data, section.size("max_data", &(1..=64 * MIB)));
     if section.has("max_data") {
-        check_outbox(section, "max_data", namespace.max_data, limits.outbox);
+        limits::check_outbox(section, "max_data", namespace.max_data, limits.outbox);
     }
+    keep(
+        &mut namespace.publishes_per_second,
+        section.number("publishes_per_second", &(0..=1_000_000)),
+    );
     keep(&mut namespace.subscribe, section.choice("subscribe", &access));
     keep(&mut namespace.publish, section.choice("publish", &access));
     keep(&mut namespace.set, section.choice("set", &access));

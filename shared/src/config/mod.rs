@@ -10,6 +10,7 @@ mod builtin;
 mod endpoint;
 mod file;
 mod keys;
+mod limits;
 mod load;
 mod mistake;
 mod network;
@@ -41,6 +42,7 @@ pub use auth::{Auth, Jwt, Secret, TokenAlgorithm};
 pub use builtin::{Command, Pattern, Webhook};
 pub use endpoint::{API_NAMES, DialectName, Endpoint};
 pub use keys::{Key, Kind, REFERENCE, keys};
+pub use limits::Limits;
 pub use mistake::{ConfigErrors, Mistake, Place};
 pub use network::Network;
 pub use overrides::Overrides;
@@ -93,32 +95,6 @@ pub struct Gateway {
     pub allowed_origins: Vec<String>,
     /// Whose word counts on where a client comes from.
     pub trusted_proxies: Vec<Network>,
-}
-
-/// Sizes in bytes.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Limits {
-    /// 0: from the file descriptor limit.
-    pub connections: usize,
-    /// 0: any number, as below.
-    pub connections_per_user: usize,
-    pub connections_per_address: usize,
-    pub subscriptions_per_connection: usize,
-    /// Calls that one user, or one connection without a name, has under way on one node.
-    pub calls_per_user: usize,
-    /// Largest WebSocket message; a larger one closes with 1009.
-    pub message: usize,
-    /// Largest `data` where the namespace sets no other.
-    pub data: usize,
-    /// Most that waits to be written to one connection.
-    pub outbox: usize,
-    /// For the request's head and the upgrade.
-    pub handshake_timeout: Duration,
-    /// Interval of the server's WebSocket pings.
-    pub ping: Duration,
-    pub pong_timeout: Duration,
-    /// A connection over which nothing but pings has gone for so long is closed. Zero: never.
-    pub idle_timeout: Duration,
 }
 
 /// What clients may do with jobs. Binds clients only, never `/api`.
@@ -224,20 +200,7 @@ impl Default for Config {
                 allowed_origins: Vec::new(),
                 trusted_proxies: Vec::new(),
             },
-            limits: Limits {
-                connections: 0,
-                connections_per_user: 0,
-                connections_per_address: 0,
-                subscriptions_per_connection: 128,
-                calls_per_user: 32,
-                message: 64 * 1024,
-                data: 64 * 1024,
-                outbox: 1024 * 1024,
-                handshake_timeout: Duration::from_secs(10),
-                ping: Duration::from_secs(25),
-                pong_timeout: Duration::from_secs(10),
-                idle_timeout: Duration::ZERO,
-            },
+            limits: Limits::default(),
             connection: Connection {
                 max_age: Duration::from_secs(3600),
             },

@@ -25,7 +25,6 @@ const fn key(section: &'static str, name: &'static str, shape: Shape, off: Off) 
 
 /// Single keys of sections that exist.
 pub(super) const KEYS: &[Key] = &[
-    key("limits", "commands_per_second", Shape::Number, Off::Nothing),
     key("auth.jwt", "jwks_url", Shape::Text, Off::Nothing),
     key("telemetry", "otlp_endpoint", Shape::Text, Off::Nothing),
 ];

@@ -13,7 +13,6 @@ use super::quantity;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Shape {
     Text,
-    Number,
 }
 
 /// The value that means what this version does anyway.
@@ -34,7 +33,6 @@ impl Shape {
         };
         match self {
             Self::Text => is(matches!(value, DeValue::String(_)), "write a text between quotes"),
-            Self::Number => number(value).map(drop),
         }
     }
 }

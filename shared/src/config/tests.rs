@@ -104,15 +104,8 @@ fn slow_clients_can_only_catch_up_where_there_is_a_log() {
 
 #[test]
 fn every_key_of_the_complete_file_is_known() {
-    let errors =
-        Config::parse("complete.toml", include_str!("complete.toml")).expect_err("not all exist yet");
-    for mistake in errors.mistakes() {
-        assert!(
-            mistake.what.contains("not available in this version"),
-            "{mistake}"
-        );
-    }
-    insta::assert_snapshot!(errors);
+    let read = Config::parse("complete.toml", include_str!("complete.toml"));
+    assert_eq!(read.map(drop), Ok(()));
 }
 
 #[test]

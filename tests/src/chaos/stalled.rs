@@ -32,6 +32,7 @@ const GROWTH: u64 = 24 << 20;
 const POLICIES: [&str; 3] = ["close", "latest", "catch-up"];
 
 const SETTINGS: &str = "[limits]
+commands_per_second = 0
 outbox = \"256KiB\"
 ping = \"10m\"
 pong_timeout = \"10m\"

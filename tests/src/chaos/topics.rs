@@ -10,6 +10,7 @@ const MANY: u64 = 110;
 
 /// Settings of every gateway of a run. Small outboxes, so that a nap is enough to fall behind.
 pub const SETTINGS: &str = "[limits]
+commands_per_second = 0
 outbox = \"128KiB\"
 ping = \"4s\"
 pong_timeout = \"8s\"

@@ -298,7 +298,7 @@ impl Client {
             match step {
                 Step::Say(packets) => self.say(|out| Record::Say(packets).append(out)),
                 Step::Ask(request) => {
-                    let effects = self.member.session.on_command(request);
+                    let effects = self.member.session.on_request(request, Instant::now());
                     self.apply(effects);
                 }
             }

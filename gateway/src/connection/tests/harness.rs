@@ -32,6 +32,8 @@ pub(super) struct TestNode {
 
 pub(super) fn config(change: impl FnOnce(&mut Config)) -> Arc<Config> {
     let mut config = Config::default();
+    // Tests are quicker than clients.
+    config.limits.commands_per_second = 0;
     change(&mut config);
     config.open_to_anyone();
     Arc::new(config)

@@ -3,8 +3,11 @@
 use prometheus::{IntCounterVec, IntGauge, Opts, Registry};
 
 /// Why a connection was turned away, as metrics name it.
-const REASONS: [&str; 7] = [
+const REASONS: [&str; 10] = [
     "limit",
+    "rate",
+    "head",
+    "slow",
     "accept_error",
     "handshake",
     "origin",

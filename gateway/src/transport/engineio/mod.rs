@@ -130,6 +130,7 @@ impl Door {
         if request.method() != Method::GET {
             return Err(Refusal::BadMethod);
         }
+        self.gate.admit().map_err(Refusal::Problem)?;
         // Who brings no token may still bring one for a namespace.
         let shown = self.gate.presented(&request);
         let from = shown.from;

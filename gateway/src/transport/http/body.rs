@@ -9,12 +9,17 @@ use bytes::Bytes;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use serde::de::DeserializeOwned;
 use tidegate_shared::code::ErrorCode;
+use tidegate_shared::config::Limits;
+use tidegate_shared::json;
 
 use super::Problem;
 
 /// Room for what stands around `data` in a request: names and keys, at most six bytes a byte if they
 /// are written as `\u` escapes, and white space.
 const ENVELOPE: usize = 8 * 1024;
+
+/// Lists and objects around `data` in the request that has the most: a batch.
+const ENVELOPES: usize = 4;
 
 /// Longest piece of a parser's message that is repeated: it can quote the request.
 const QUOTE: usize = 240;
@@ -23,15 +28,18 @@ const QUOTE: usize = 240;
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct BodyLimits {
     bytes: usize,
+    /// Lists and objects within each other.
+    depth: usize,
     /// From the end of the head to the end of the body.
     time: Duration,
 }
 
 impl BodyLimits {
     /// `data` is the largest payload that any request may carry.
-    pub(crate) fn new(data: usize, time: Duration) -> Self {
+    pub(crate) fn new(limits: &Limits, data: usize, time: Duration) -> Self {
         Self {
-            bytes: data.saturating_add(ENVELOPE),
+            bytes: limits.body.unwrap_or(data.saturating_add(ENVELOPE)),
+            depth: limits.depth + ENVELOPES,
             time,
         }
     }
@@ -44,7 +52,13 @@ pub(crate) async fn read<T: DeserializeOwned>(request: Request, limits: BodyLimi
     if declared_length(request.headers()).is_some_and(|length| length > limits.bytes) {
         return Err(too_large(limits.bytes));
     }
-    parse(&collect(request.into_body(), limits).await?)
+    let bytes = collect(request.into_body(), limits).await?;
+    if json::depth(&bytes) > limits.depth {
+        return Err(Problem::bad_request(
+            "the body has too many lists and objects within each other (limits.depth)",
+        ));
+    }
+    parse(&bytes)
 }
 
 /// Reads a body of any type as text.

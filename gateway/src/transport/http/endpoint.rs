@@ -6,17 +6,20 @@ use std::time::Duration;
 
 use axum::extract::Request;
 use axum::http::{HeaderValue, StatusCode, header};
+use parking_lot::Mutex;
 use prometheus::{Histogram, HistogramOpts, Registry};
 use tidegate_shared::backend::Backend;
 use tidegate_shared::code::ErrorCode;
 use tidegate_shared::config::Config;
 use tokio_util::task::TaskTracker;
 
+use super::refused::Refused;
 use super::{Problem, access, loopback, page};
 use crate::connection;
 use crate::connection::stream::{Sink, Wanted};
 use crate::identity::{Accepted, Credentials, Identity, Presented};
 use crate::node::Node;
+use crate::rate::Bucket;
 use crate::transport::accept;
 use crate::transport::ws::{self, Origins};
 
@@ -32,8 +35,11 @@ pub(crate) struct Gate {
     /// Serves a page of its own on loopback, which pages of other names must not pass for.
     local: bool,
     pub(super) rejections: accept::Metrics,
+    refused: Refused,
     duration: Histogram,
     clients: TaskTracker,
+    /// Of all who come.
+    handshakes: Mutex<Bucket>,
 }
 
 impl Gate {
@@ -59,8 +65,10 @@ impl Gate {
             any,
             local,
             rejections,
+            refused: Refused::register(registry)?,
             duration,
             clients: TaskTracker::new(),
+            handshakes: Mutex::default(),
         })
     }
 
@@ -92,6 +100,23 @@ impl Gate {
             ));
         }
         Ok(request.headers().get(header::ORIGIN).cloned())
+    }
+
+    pub(super) fn refused(&self) -> &Refused {
+        &self.refused
+    }
+
+    /// Whether one more client may come in now. Asked before anything that costs more.
+    pub(crate) fn admit(&self) -> Result<(), Problem> {
+        let limit = self.config().limits.handshakes_per_second;
+        if self.handshakes.lock().take(limit, tokio::time::Instant::now()) {
+            return Ok(());
+        }
+        self.rejections.rejected("rate");
+        Err(Problem::new(
+            ErrorCode::TooManyRequests,
+            "too many clients come to this node at once (limits.handshakes_per_second); try again, or another node",
+        ))
     }
 
     /// Who asks for an event stream. Clients that show nothing may if there is an endpoint for them.

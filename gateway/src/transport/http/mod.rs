@@ -9,6 +9,7 @@ mod headers;
 mod loopback;
 mod page;
 mod problem;
+mod refused;
 mod sockets;
 
 use std::net::SocketAddr;
@@ -48,6 +49,7 @@ pub(crate) fn router(gate: &Arc<Gate>, api: Arc<Api>, extra: Option<Router>) -> 
         .fallback_service(others)
         .layer(middleware::from_fn(headers::require_host))
         .layer(middleware::from_fn(survive))
+        .layer(middleware::map_response(counted(gate)))
 }
 
 /// All routes of a port that only some endpoints have.
@@ -60,6 +62,16 @@ pub(crate) fn own_router(gate: &Arc<Gate>, listen: SocketAddr) -> Router {
         .layer(middleware::map_response(headers::harden))
         .layer(middleware::from_fn(headers::require_host))
         .layer(middleware::from_fn(survive))
+        .layer(middleware::map_response(counted(gate)))
+}
+
+/// Passes an answer on, counting what refuses.
+fn counted(gate: &Arc<Gate>) -> impl FnMut(Response) -> std::future::Ready<Response> + Clone + use<> {
+    let refused = gate.refused().clone();
+    move |response| {
+        refused.count(&response);
+        std::future::ready(response)
+    }
 }
 
 /// A handler that panics is a bug, told as one: the connection and its other requests go on. The panic

@@ -130,6 +130,7 @@ impl IntoResponse for Problem {
         // A struct of strings and numbers always serialises.
         let body = serde_json::to_vec(&document).unwrap_or_default();
         let mut response = (self.status, body).into_response();
+        response.extensions_mut().insert(self.code);
         let headers = response.headers_mut();
         headers.insert(
             header::CONTENT_TYPE,

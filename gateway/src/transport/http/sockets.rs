@@ -119,6 +119,7 @@ impl Door {
         shown: Presented,
         entrance: &Entrance,
     ) -> Result<Option<Identity>, Problem> {
+        gate.admit()?;
         let identified = gate.identify(shown, self.anonymous).await;
         let forgives = match self.speaks {
             Speaks::Echo => false,
@@ -140,8 +141,10 @@ impl Door {
     /// The problem with a client's token, as clients of this endpoint are told.
     fn refuse(&self, problem: Problem) -> Response {
         match self.refusal() {
-            Refusal::Usual => problem.into_response(),
-            Refusal::Forbidden => problem.with_status(StatusCode::FORBIDDEN).into_response(),
+            Refusal::Forbidden if problem.status() == StatusCode::UNAUTHORIZED => {
+                problem.with_status(StatusCode::FORBIDDEN).into_response()
+            }
+            Refusal::Usual | Refusal::Forbidden => problem.into_response(),
         }
     }
 }

@@ -70,6 +70,7 @@ pub(crate) async fn for_client(gate: &Arc<Gate>, request: Request, topic: Option
 
 /// A browser does not ask again once it was refused, so all that can be refused is refused here.
 async fn of_client(gate: &Arc<Gate>, request: Request, topic: Option<Topic>) -> Result<Response, Problem> {
+    gate.admit()?;
     let shown = gate.presented(&request);
     let identity = gate.identify_anywhere(shown).await?;
     let most = gate.config().limits.subscriptions_per_connection;

@@ -67,8 +67,8 @@ impl Api {
         Self {
             backend: gate.backend().clone(),
             access: Access::new(config.auth.api_keys.clone(), open_on_loopback),
-            body: BodyLimits::new(data, reading),
-            large_body: BodyLimits::new(data.max(LARGE_BODY), reading),
+            body: BodyLimits::new(&config.limits, data, reading),
+            large_body: BodyLimits::new(&config.limits, data.max(LARGE_BODY), reading),
             work_time: reading + WORK_TIME,
             job_data: config.limits.data,
             gate,

@@ -61,7 +61,7 @@ pub(super) fn router(gate: &Arc<Gate>, listen: Option<SocketAddr>) -> Router {
             gate: Arc::clone(gate),
             method,
             anonymous: endpoint.anonymous,
-            limits: BodyLimits::new(limits.data, limits.handshake_timeout),
+            limits: BodyLimits::new(limits, limits.data, limits.handshake_timeout),
         });
         router = router.route(&endpoint.path, any(enter).with_state(bridge));
     }
