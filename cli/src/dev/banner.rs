@@ -3,13 +3,16 @@
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
-use tidegate_shared::config::Config;
+use tidegate_shared::config::{Config, DialectName, Endpoint};
 use tidegate_shared::telemetry::Build;
 
 pub(super) struct Banner {
     /// The gateway, as a browser on this machine reaches it.
     url: String,
-    endpoint: String,
+    /// Where each endpoint is.
+    endpoints: Vec<String>,
+    /// Whether there is one that this program itself can talk to.
+    native: bool,
     /// How this program is called.
     program: String,
     /// Empty if the client's default leads here.
@@ -28,8 +31,18 @@ impl Banner {
             ip => ip,
         };
         let authority = SocketAddr::new(host, address.port());
-        let endpoint = config.endpoints.first().map_or("/ws", |endpoint| &endpoint.path);
-        let endpoint = format!("ws://{authority}{endpoint}");
+        let native = native(config);
+        let endpoint = format!("ws://{authority}{}", native.unwrap_or("/ws"));
+        let others = config
+            .endpoints
+            .iter()
+            .filter(|one| Some(one.path.as_str()) != native);
+        let others = others.map(|one| format!("ws://{}{}", one.listen.unwrap_or(authority), one.path));
+        let endpoints = native
+            .map(|_| endpoint.clone())
+            .into_iter()
+            .chain(others)
+            .collect();
         let url = format!("http://{authority}");
         let url_flag = if endpoint == "ws://127.0.0.1:8080/ws" {
             String::new()
@@ -41,7 +54,8 @@ impl Banner {
         let root = config.worker.backup_roots.first();
         Self {
             url,
-            endpoint,
+            endpoints,
+            native: native.is_some(),
             program: program(),
             url_flag,
             source: root.map(|root| root.display().to_string()).unwrap_or_default(),
@@ -56,7 +70,6 @@ impl fmt::Display for Banner {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self {
             url,
-            endpoint,
             program,
             url_flag,
             ..
@@ -72,24 +85,37 @@ impl fmt::Display for Banner {
         writeln!(f, "Tidegate {} runs {backend}:", Build::VERSION)?;
         writeln!(f)?;
         writeln!(f, "  page       {url}/")?;
-        writeln!(f, "  WebSocket  {endpoint}")?;
+        for (number, endpoint) in self.endpoints.iter().enumerate() {
+            let title = if number == 0 { "WebSocket" } else { "" };
+            writeln!(f, "  {title:<9}  {endpoint}")?;
+        }
         writeln!(f, "  HTTP API   {url}/api/")?;
         writeln!(f)?;
         writeln!(f, "Paste into another terminal:")?;
         writeln!(f)?;
-        writeln!(f, "  {program} sub demo{url_flag}")?;
-        writeln!(f, "  {program} pub demo '{{\"hi\":1}}'{url_flag}")?;
+        if self.native {
+            writeln!(f, "  {program} sub demo{url_flag}")?;
+            writeln!(f, "  {program} pub demo '{{\"hi\":1}}'{url_flag}")?;
+        }
         writeln!(
             f,
             "  curl {url}/api/publish{key} -H 'Content-Type: application/json' -d '{publication}'"
         )?;
-        writeln!(f, "  {program} submit backup {input} --follow{url_flag}")?;
+        if self.native {
+            writeln!(f, "  {program} submit backup {input} --follow{url_flag}")?;
+        }
         writeln!(f)?;
         if self.public {
             writeln!(f, "Everyone who can reach this port may do everything.")?;
         }
         write!(f, "Ctrl-C ends it.")
     }
+}
+
+/// The path of the endpoint that the page and this program can talk to.
+pub(super) fn native(config: &Config) -> Option<&str> {
+    let speaks = |one: &&Endpoint| one.dialect == DialectName::NATIVE && one.listen.is_none();
+    config.endpoints.iter().find(speaks).map(|one| one.path.as_str())
 }
 
 /// How to call this program again: by its name if the shell would find it, else by its path.
@@ -144,6 +170,24 @@ mod tests {
         assert!(
             shown("[::]:9000").contains("http://[::1]:9000/"),
             "IPv6 needs brackets"
+        );
+    }
+
+    #[test]
+    fn without_an_endpoint_for_this_program_no_line_uses_one() {
+        let config = Config::parse(
+            "t.toml",
+            "[[endpoint]]\npath = \"/ws/game/{room}/\"\ndialect = \"rooms\"\n",
+        );
+        let address = "127.0.0.1:8080".parse().expect("an address");
+        let text = Banner::new(address, &config.expect("valid"), false).to_string();
+        assert!(
+            text.contains("WebSocket  ws://127.0.0.1:8080/ws/game/{room}/\n"),
+            "{text}"
+        );
+        assert!(
+            text.contains("curl") && !text.contains("sub demo") && !text.contains("submit"),
+            "{text}"
         );
     }
 

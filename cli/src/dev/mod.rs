@@ -124,7 +124,7 @@ async fn serve(
     shutdown: CancellationToken,
 ) -> Result<ExitCode, Failure> {
     let source = config.worker.backup_roots.first().cloned().unwrap_or_default();
-    let endpoint = config.endpoints.first().map_or("/ws", |endpoint| &endpoint.path);
+    let endpoint = banner::native(&config).unwrap_or("/ws");
     let taken = config.endpoints.iter().any(|endpoint| endpoint.path == "/");
     let options = Options {
         registry,

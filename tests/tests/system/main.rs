@@ -10,6 +10,7 @@ mod example;
 mod fanout;
 mod kills;
 mod monitoring;
+mod mud;
 mod operation;
 mod page;
 mod presence;

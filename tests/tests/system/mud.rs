@@ -1,0 +1,108 @@
+//! The MUD outlives its gateways and workers.
+
+use std::time::Duration;
+
+use anyhow::{Context, Result, ensure};
+use serde_json::{Value, json};
+use system_tests::stack;
+use system_tests::token::{SECRET, token};
+use system_tests::wait::until;
+use system_tests::wire::{Said, Wire};
+
+/// For workers to be there.
+const START: Duration = Duration::from_secs(40);
+
+fn settings() -> String {
+    format!(
+        r#"
+[auth.jwt]
+secret = "{SECRET}"
+[[endpoint]]
+path = "/ws/game/"
+dialect = "rooms"
+[[namespace]]
+name = "mud"
+presence = true
+[[namespace]]
+name = "mudworld"
+kind = "state"
+"#
+    )
+}
+
+struct Player(Wire);
+
+impl Player {
+    /// Comes to the game of this node, and is told where it is.
+    async fn enter(port: u16, name: &str) -> Result<(Self, Value)> {
+        let path = format!("/ws/game/?token={}", token(name));
+        let wire = Wire::connect(port, &path, false).await?;
+        let mut player = Self(wire.map_err(|status| anyhow::anyhow!("refused with {status}"))?);
+        let welcome = player.next().await?;
+        ensure!(welcome["type"] == "system", "{welcome}");
+        let room = player.next().await?;
+        ensure!(room["type"] == "room_description", "{room}");
+        Ok((player, room["data"].clone()))
+    }
+
+    async fn next(&mut self) -> Result<Value> {
+        match self.0.next().await? {
+            Said::Text(text) => Ok(serde_json::from_str(&text)?),
+            other => anyhow::bail!("{other:?}"),
+        }
+    }
+
+    /// The next message of this type.
+    async fn hears(&mut self, kind: &str) -> Result<Value> {
+        loop {
+            let said = self.next().await?;
+            if said["type"] == kind {
+                return Ok(said);
+            }
+        }
+    }
+
+    async fn types(&mut self, line: &str) -> Result<()> {
+        let command = json!({"type": "command", "command": line});
+        self.0.send(&command.to_string()).await
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_player_is_where_it_was_and_has_what_it_had_whatever_was_killed() -> Result<()> {
+    stack()
+        .workers(2)
+        .settings(&settings())
+        .run(async |stack| {
+            let ports: Vec<u16> = stack.gateways.iter().map(|one| one.port).collect();
+            until(START, "the game to be served", async || {
+                let body = json!({"method": "mud.chat", "data": {"text": ""}});
+                let (_, answer) = stack.post("/api/call", &body).await?;
+                Ok((!answer.to_string().contains("no_worker")).then_some(()))
+            })
+            .await?;
+
+            let (mut alice, room) = Player::enter(ports[0], "alice").await?;
+            ensure!(room["room_id"] == "gate", "{room}");
+            alice.types("north").await?;
+            alice.hears("room_description").await?;
+            alice.types("take notice").await?;
+            alice.hears("command_result").await?;
+
+            stack.workers[0].process.kill();
+            stack.gateways[0].process.kill();
+
+            let (mut bob, _) = Player::enter(ports[1], "bob").await?;
+            let (mut alice, room) = Player::enter(ports[1], "alice").await?;
+            ensure!(room["room_id"] == "square", "{room}");
+            bob.types("north").await?;
+            let room = bob.hears("room_description").await?;
+            ensure!(room["data"]["items"] == json!([]), "{room}");
+            alice.types("inventory").await?;
+            let hands = alice.hears("command_result").await?;
+            let text = hands["message"].as_str().context("text")?;
+            ensure!(text == "You carry: notice.", "{text}");
+            Ok(())
+        })
+        .await
+}
