@@ -11,12 +11,10 @@ pub(super) struct Banner {
     url: String,
     /// Where each endpoint is.
     endpoints: Vec<String>,
-    /// Whether there is one that this program itself can talk to.
-    native: bool,
     /// How this program is called.
     program: String,
-    /// Empty if the client's default leads here.
-    url_flag: String,
+    /// Empty if the client's default leads here; absent if no endpoint speaks what this program does.
+    url_flag: Option<String>,
     source: String,
     key_needed: bool,
     redis: bool,
@@ -55,9 +53,8 @@ impl Banner {
         Self {
             url,
             endpoints,
-            native: native.is_some(),
             program: program(),
-            url_flag,
+            url_flag: native.map(|_| url_flag),
             source: root.map(|root| root.display().to_string()).unwrap_or_default(),
             key_needed: !config.auth.api_keys.is_empty(),
             redis,
@@ -93,7 +90,7 @@ impl fmt::Display for Banner {
         writeln!(f)?;
         writeln!(f, "Paste into another terminal:")?;
         writeln!(f)?;
-        if self.native {
+        if let Some(url_flag) = url_flag {
             writeln!(f, "  {program} sub demo{url_flag}")?;
             writeln!(f, "  {program} pub demo '{{\"hi\":1}}'{url_flag}")?;
         }
@@ -101,7 +98,7 @@ impl fmt::Display for Banner {
             f,
             "  curl {url}/api/publish{key} -H 'Content-Type: application/json' -d '{publication}'"
         )?;
-        if self.native {
+        if let Some(url_flag) = url_flag {
             writeln!(f, "  {program} submit backup {input} --follow{url_flag}")?;
         }
         writeln!(f)?;
