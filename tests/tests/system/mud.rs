@@ -48,7 +48,7 @@ impl Player {
     async fn next(&mut self) -> Result<Value> {
         match self.0.next().await? {
             Said::Text(text) => Ok(serde_json::from_str(&text)?),
-            other => anyhow::bail!("{other:?}"),
+            closed @ Said::Closed(_) => anyhow::bail!("{closed:?}"),
         }
     }
 
