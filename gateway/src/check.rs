@@ -5,6 +5,7 @@ use std::io::Write as _;
 use std::time::Duration;
 
 use anyhow::{anyhow, bail};
+use tidegate_gateway::transport::accept::Certificates;
 use tidegate_shared::backend::Backend;
 use tidegate_shared::broker::Link;
 use tidegate_shared::config::Config;
@@ -17,6 +18,13 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// The configuration has been read already. Connects and reports on standard output.
 pub(crate) async fn check(args: &Args, config: &Config, backend: &Backend) -> anyhow::Result<()> {
     say(&described(args, config))?;
+    for files in [&config.gateway.tls, &config.gateway.admin_tls]
+        .into_iter()
+        .flatten()
+    {
+        Certificates::load(files)?;
+        say(&format!("tls: {} can be used", files.cert.display()))?;
+    }
     if args.embedded {
         return say("redis: not used (--embedded)");
     }

@@ -22,6 +22,7 @@ use tidegate_shared::name::{NameError, NodeId, SessionId, UserId};
 use tidegate_shared::nodes::NodeInfo;
 use tidegate_shared::presence::NewMember;
 use tidegate_shared::topic::Topic;
+use tidegate_shared::trace::Tracer;
 use tokio::sync::{Notify, mpsc};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
@@ -50,7 +51,7 @@ pub struct Node {
     pub backend: Backend,
     pub hub: Hub,
     /// Absent where no tokens are known.
-    pub(crate) tokens: Option<Verifier>,
+    pub(crate) tokens: Option<Arc<Verifier>>,
     pub(crate) users: Users,
     pub(crate) connection_metrics: connection::Metrics,
     pub(crate) outbox_metrics: outbox::Metrics,
@@ -60,6 +61,7 @@ pub struct Node {
     pub(crate) following: Following,
     pub(crate) calls: CallsUnderWay,
     pub(crate) publishing: Publishing,
+    pub(crate) tracer: Tracer,
     pub(crate) attendance: Arc<Attendance>,
     /// Told whenever the last connection ends.
     emptied: Notify,
@@ -97,7 +99,11 @@ impl Node {
         registry: &Registry,
         shutdown: CancellationToken,
     ) -> Result<Arc<Self>, StartError> {
-        let tokens = config.auth.jwt.as_ref().map(Verifier::new).transpose()?;
+        let jwt = config.auth.jwt.as_ref();
+        let tokens = jwt
+            .map(|jwt| Verifier::new(jwt, registry))
+            .transpose()?
+            .map(Arc::new);
         let users = Users::new(&config.auth.users)?;
         let outbox_metrics = outbox::Metrics::register(registry)?;
         let hub = Hub::new(
@@ -115,8 +121,17 @@ impl Node {
         attendance.start(&hub, &tasks);
         let (following, news) = Following::new();
         let limit = config.limits.calls_per_user;
+        let id = node_id(&host_name())?;
+        let telemetry = &config.telemetry;
+        let tracer = Tracer::start(
+            telemetry,
+            "tidegate-gateway",
+            id.as_str(),
+            registry,
+            tasks.clone(),
+        )?;
         let node = Arc::new(Self {
-            id: node_id(&host_name())?,
+            id,
             config,
             backend,
             hub,
@@ -130,6 +145,7 @@ impl Node {
             following,
             calls: CallsUnderWay::new(limit),
             publishing: Publishing::new(),
+            tracer,
             attendance,
             emptied: Notify::new(),
             draining: CancellationToken::new(),
@@ -139,6 +155,10 @@ impl Node {
             _tasks: tasks.clone().drop_guard(),
         });
         following::start(&node, news, &tasks);
+        if let Some(tokens) = node.tokens.clone() {
+            let end = tasks.clone();
+            tokio::spawn(async move { tokens.follow(end).await });
+        }
         tokio::spawn(control::run(Arc::downgrade(&node), messages, tasks));
         registration::start(&node);
         balance::start(&node, node.draining.clone());

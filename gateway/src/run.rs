@@ -12,8 +12,9 @@ use axum::Router;
 use prometheus::Registry;
 use thiserror::Error;
 use tidegate_shared::backend::Backend;
-use tidegate_shared::config::{Config, Drain};
+use tidegate_shared::config::{Config, Drain, Tls};
 use tidegate_shared::telemetry::Build;
+use tidegate_shared::tls::TlsError;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
@@ -22,7 +23,7 @@ use crate::advertise;
 use crate::capacity;
 use crate::listeners::Listeners;
 use crate::node::{Node, StartError};
-use crate::transport::accept::{self, Settings, Trusted};
+use crate::transport::accept::{self, Certificates, Settings, Trusted};
 use crate::transport::http::{self, Api, Gate};
 use crate::transport::ws::{OriginError, Origins};
 
@@ -54,6 +55,8 @@ pub enum RunError {
     #[error(transparent)]
     Origins(#[from] OriginError),
     #[error(transparent)]
+    Tls(#[from] TlsError),
+    #[error(transparent)]
     Start(#[from] StartError),
     #[error("a metric cannot be registered: {0}")]
     Metrics(#[from] prometheus::Error),
@@ -64,7 +67,7 @@ impl RunError {
     pub fn is_configuration(&self) -> bool {
         matches!(
             self,
-            Self::Origins(_) | Self::Start(StartError::Key(_) | StartError::Password(_))
+            Self::Origins(_) | Self::Tls(_) | Self::Start(StartError::Key(_) | StartError::Password(_))
         )
     }
 }
@@ -111,6 +114,13 @@ pub async fn run(
         handshake_timeout: config.limits.handshake_timeout,
         drain: REQUESTS_END,
         trusted: Trusted(config.gateway.trusted_proxies.clone().into()),
+        tls: certificates(config.gateway.tls.as_ref(), &cutting)?,
+    };
+    let admin_settings = Settings {
+        connections: ADMIN_CONNECTIONS,
+        trusted: Trusted::default(),
+        tls: certificates(config.gateway.admin_tls.as_ref(), &cutting)?,
+        ..settings.clone()
     };
     announce(&config, &listeners, open_api_on_loopback);
 
@@ -119,7 +129,7 @@ pub async fn run(
     let admin_port = admin_port(
         listeners.admin,
         admin::router(Arc::clone(&health), lag, registry),
-        settings.clone(),
+        admin_settings,
         admin_end,
     );
     let own = listeners.endpoints.into_iter();
@@ -160,6 +170,15 @@ pub async fn run(
     Ok(())
 }
 
+/// What a port shows its clients, looked at again until `end`.
+fn certificates(files: Option<&Tls>, end: &CancellationToken) -> Result<Option<Arc<Certificates>>, TlsError> {
+    let Some(files) = files else { return Ok(None) };
+    let certificates = Arc::new(Certificates::load(files)?);
+    let (followed, end) = (certificates.clone(), end.clone());
+    tokio::spawn(async move { followed.follow(end).await });
+    Ok(Some(certificates))
+}
+
 /// What other nodes are told, if the configuration does not say it.
 fn with_address(config: Arc<Config>, listeners: &Listeners) -> Arc<Config> {
     match listeners.client.local_addr() {
@@ -180,11 +199,6 @@ async fn admin_port(
     end: CancellationToken,
 ) -> Result<(), prometheus::Error> {
     if let Some(listener) = listener {
-        let settings = Settings {
-            connections: ADMIN_CONNECTIONS,
-            trusted: Trusted::default(),
-            ..settings
-        };
         // Its connections are no clients: what they count is shown nowhere.
         let uncounted = accept::Metrics::register(&Registry::new())?;
         accept::serve(listener, router, settings, uncounted, end).await;

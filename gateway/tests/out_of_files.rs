@@ -39,6 +39,7 @@ async fn running_out_of_files_ends_nothing_and_is_counted() {
         handshake_timeout: SOON,
         drain: SOON,
         trusted: Trusted::default(),
+        tls: None,
     };
     let shutdown = CancellationToken::new();
     let router = Router::new().fallback(|| async { "fine" });

@@ -9,6 +9,8 @@ pub mod code;
 pub mod config;
 pub mod control;
 pub mod embedded;
+pub mod feed;
+pub mod iso;
 pub mod job;
 pub mod json;
 pub mod name;
@@ -23,4 +25,7 @@ pub mod supervisor;
 pub mod telemetry;
 #[cfg(feature = "test-support")]
 pub mod testing;
+pub mod tls;
 pub mod topic;
+pub mod trace;
+pub mod web;

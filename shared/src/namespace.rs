@@ -210,7 +210,33 @@ impl Namespaces {
             max_keys: 10_000,
             ..default.clone()
         };
-        [arma, ark, mud, mudworld].into_iter()
+        // A message of it says all there is.
+        let pileup = Namespace {
+            name: "pileup".into(),
+            kind: TopicKind::State,
+            presence: true,
+            slow: SlowPolicy::CatchUp,
+            ..default.clone()
+        };
+        // What the control plane knows: its application looks there, its clients do not.
+        let ark_state = Namespace {
+            name: "ark-state".into(),
+            kind: TopicKind::State,
+            slow: SlowPolicy::Latest,
+            ..default.clone()
+        };
+        // Whether anybody follows what a server uses is what presence says.
+        let bedrock = Namespace {
+            name: "bedrock".into(),
+            presence: true,
+            ..default.clone()
+        };
+        let watched = Namespace {
+            name: "bedrock-watched".into(),
+            kind: TopicKind::State,
+            ..default.clone()
+        };
+        [arma, ark, ark_state, mud, mudworld, pileup, bedrock, watched].into_iter()
     }
 
     /// The same, with other policies for the queues of jobs.

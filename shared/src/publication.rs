@@ -5,6 +5,7 @@ use crate::name::{EventName, SessionId, StateKey};
 use crate::position::{Position, Tag};
 use crate::presence::Member;
 use crate::topic::Topic;
+use crate::trace::TraceContext;
 
 /// One publication of a topic, live or read from the log.
 #[derive(Debug, Clone, PartialEq)]
@@ -17,6 +18,8 @@ pub struct Publication {
     pub body: Body,
     /// The session that must not get it: its sender, where a dialect does not echo.
     pub exclude: Option<SessionId>,
+    /// What it was published in, if that is traced.
+    pub trace: Option<TraceContext>,
 }
 
 impl Publication {

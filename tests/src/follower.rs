@@ -65,7 +65,8 @@ impl Follower {
             recoveries: 0,
             node: String::new(),
         };
-        follower.subscribe(client).await?;
+        let subscribed = follower.subscribe(client).await?;
+        ensure!(subscribed.is_some(), "{topic} cannot be subscribed to now");
         Ok(follower)
     }
 
@@ -104,25 +105,37 @@ impl Follower {
     }
 
     async fn come_back(&mut self) -> Result<Event> {
-        let client = loop {
-            match Client::connect(&self.url).await {
-                Ok(client) => break client,
-                // A client's pause between two tries.
-                Err(_) => sleep(Duration::from_millis(50)).await,
+        let recovered = loop {
+            if let Ok(client) = Client::connect(&self.url).await
+                && let Some(recovered) = self.subscribe(client).await?
+            {
+                break recovered;
             }
+            // A client's pause between two tries.
+            sleep(Duration::from_millis(50)).await;
         };
         self.reconnects += 1;
-        let recovered = self.subscribe(client).await?;
         self.recoveries += u32::from(recovered);
         Ok(Event::Back { recovered })
     }
 
-    async fn subscribe(&mut self, mut client: Client) -> Result<bool> {
+    /// Whether it was recovered; nothing if the gateway could not say, or is gone.
+    async fn subscribe(&mut self, mut client: Client) -> Result<Option<bool>> {
         let mut command = json!({ "action": "subscribe", "topic": self.topic });
         if let Some(Position { epoch, offset, tag }) = &self.position {
             command["since"] = json!({ "epoch": epoch, "offset": offset, "tag": tag });
         }
-        let reply = client.call("subscribed", command).await?;
+        let Ok(reply) = client.ask(command).await else {
+            return Ok(None);
+        };
+        if reply["type"] == "error" && reply["temporary"] == true {
+            return Ok(None);
+        }
+        ensure!(
+            reply["type"] == "subscribed",
+            "{} is answered by {reply}",
+            self.topic
+        );
         let recovered = reply["recovered"].as_bool();
         ensure!(
             recovered.is_some() == self.position.is_some(),
@@ -141,7 +154,7 @@ impl Follower {
         }
         client.node().clone_into(&mut self.node);
         self.client = Some(client);
-        Ok(recovered.unwrap_or(false))
+        Ok(Some(recovered.unwrap_or(false)))
     }
 
     fn take(&mut self, frame: Value) -> Result<Option<Event>> {

@@ -19,6 +19,7 @@ pub mod prometheus;
 pub mod raw;
 pub mod socketio;
 pub mod stack;
+pub mod systems;
 pub mod token;
 pub mod tree;
 pub mod wait;

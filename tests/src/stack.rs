@@ -1,9 +1,12 @@
 //! A whole installation: Redis, gateways, workers, nginx, in a directory of its own. Everything in it ends
 //! with the value; when a test fails, what the processes said last is printed.
 
+mod setup;
+
 use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
@@ -15,83 +18,12 @@ use crate::nginx::Nginx;
 use crate::process::Process;
 use crate::{admin, ports, wait};
 
+pub use setup::{Setup, stack};
+
 /// Time for a process to be ready.
 const START: Duration = Duration::from_secs(20);
 /// The key for `/api` in every stack, and its SHA-256.
 pub const API_KEY: &str = "system-tests";
-/// How long a whole test may take.
-const DEADLINE: Duration = Duration::from_secs(90);
-
-/// What to start. `stack().gateways(2).run(async |stack| …)`.
-#[derive(Debug, Clone)]
-pub struct Setup {
-    gateways: usize,
-    workers: usize,
-    redis: bool,
-    settings: String,
-    lease: &'static str,
-    concurrency: usize,
-}
-
-/// Two gateways, no worker, Redis running.
-pub fn stack() -> Setup {
-    Setup {
-        gateways: 2,
-        workers: 0,
-        redis: true,
-        settings: String::new(),
-        lease: "30s",
-        concurrency: 4,
-    }
-}
-
-impl Setup {
-    #[must_use]
-    pub fn gateways(self, gateways: usize) -> Self {
-        Self { gateways, ..self }
-    }
-
-    #[must_use]
-    pub fn workers(self, workers: usize) -> Self {
-        Self { workers, ..self }
-    }
-
-    #[must_use]
-    pub fn lease(self, lease: &'static str) -> Self {
-        Self { lease, ..self }
-    }
-
-    #[must_use]
-    pub fn concurrency(self, concurrency: usize) -> Self {
-        Self { concurrency, ..self }
-    }
-
-    /// Redis is not there yet, and nothing is waited for.
-    #[must_use]
-    pub fn without_redis(self) -> Self {
-        Self { redis: false, ..self }
-    }
-
-    /// Further tables for the configuration file.
-    #[must_use]
-    pub fn settings(self, toml: &str) -> Self {
-        Self {
-            settings: toml.to_owned(),
-            ..self
-        }
-    }
-
-    /// Starts it, runs the scenario under a deadline, and prints the logs if it fails.
-    pub async fn run(self, scenario: impl AsyncFnOnce(&mut Stack) -> Result<()>) -> Result<()> {
-        let mut stack = Box::pin(Stack::start(self)).await?;
-        let result = wait::within(DEADLINE, "the scenario to end", scenario(&mut stack)).await;
-        if result.is_err() {
-            stack.print_logs();
-        }
-        result
-    }
-}
-
 #[derive(Debug)]
 pub struct Gateway {
     pub port: u16,
@@ -120,10 +52,15 @@ pub struct Stack {
 impl Stack {
     async fn start(setup: Setup) -> Result<Self> {
         let folder = tempfile::Builder::new().prefix("tidegate-").tempdir()?;
-        let redis = if setup.redis {
-            RedisServer::start().await
+        let arguments: &[&str] = if setup.durable {
+            &["--appendonly", "yes", "--appendfsync", "always"]
         } else {
-            RedisServer::absent(&[])
+            &[]
+        };
+        let redis = if setup.redis {
+            RedisServer::start_with(arguments).await
+        } else {
+            RedisServer::absent(arguments)
         }
         .context("redis-server")?;
         let ports = (0..setup.gateways)
@@ -170,7 +107,7 @@ impl Stack {
             format!("127.0.0.1:{admin}"),
         ];
         let name = format!("gateway-{}", self.gateways.len());
-        let process = Process::start(&name, self.folder(), &Process::binary("tidegate-gateway")?, &args)?;
+        let process = self.program(&name, "tidegate-gateway", &args)?;
         self.gateways.push(Gateway {
             port,
             admin,
@@ -178,6 +115,34 @@ impl Stack {
             process,
         });
         Ok(())
+    }
+
+    /// Kills a gateway, starts another on its port, and waits until it is ready.
+    pub async fn restart_gateway(&mut self, index: usize) -> Result<()> {
+        let port = self.gateways[index].port;
+        self.gateways[index].process.kill();
+        self.start_gateway(port)?;
+        let gateway = self.gateways.swap_remove(index);
+        drop(gateway);
+        let gateway = &mut self.gateways[index];
+        ready(&mut gateway.process, gateway.admin).await
+    }
+
+    /// Kills a gateway and starts another at its place.
+    pub async fn replace_gateway(&mut self, which: usize) -> Result<()> {
+        self.gateways[which].process.kill();
+        let port = self.gateways[which].port;
+        self.start_gateway(port)?;
+        self.gateways.swap_remove(which);
+        self.ready().await
+    }
+
+    /// Kills a worker and starts another.
+    pub async fn replace_worker(&mut self, which: usize) -> Result<()> {
+        self.workers[which].process.kill();
+        self.start_worker()?;
+        self.workers.swap_remove(which);
+        self.ready().await
     }
 
     /// One more worker, which is not waited for.
@@ -192,9 +157,15 @@ impl Stack {
             self.setup.concurrency.to_string(),
         ];
         let name = format!("worker-{}", self.workers.len());
-        let process = Process::start(&name, self.folder(), &Process::binary("tidegate-worker")?, &args)?;
+        let process = self.program(&name, "tidegate-worker", &args)?;
         self.workers.push(Worker { admin, process });
         Ok(())
+    }
+
+    fn program(&self, name: &str, program: &str, args: &[String]) -> Result<Process> {
+        let mut command = Command::new(Process::binary(program)?);
+        command.args(args).envs(self.setup.environment.iter().copied());
+        Process::spawn(name, self.folder(), command)
     }
 
     /// Waits until every gateway and worker says it is ready, and asks the gateways for their names.

@@ -6,9 +6,11 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
+use system_tests::chaos::lives;
 use system_tests::chaos::outage::{Absence, outage};
 use system_tests::chaos::plan::Mode;
 use system_tests::chaos::{Options, resume, run, stalled};
+use system_tests::{stack, systems};
 
 /// A fixed one, so that a failure of the short form is a change of the product.
 const SEED: u64 = 4;
@@ -76,6 +78,40 @@ async fn nothing_is_lost_unnoticed_in_many_rounds_of_faults() -> Result<()> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn all_five_systems_keep_their_word_while_gateways_and_workers_are_killed() -> Result<()> {
+    let report = five(SEED, Duration::ZERO).await?;
+    println!("{report}");
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "takes minutes; cargo xtask chaos --systems runs it"]
+async fn all_five_systems_keep_their_word_for_minutes() -> Result<()> {
+    let length = Duration::from_secs(60 * number("CHAOS_MINUTES", 10)?);
+    let report = five(number("CHAOS_SEED", SEED)?, length).await?;
+    println!("{report}");
+    Ok(())
+}
+
+async fn five(seed: u64, length: Duration) -> Result<systems::Report> {
+    let [name, password] = systems::ENVIRONMENT;
+    let mut report = None;
+    stack()
+        .workers(2)
+        .lease("3s")
+        .settings(systems::SETTINGS)
+        .environment(name.0, name.1)
+        .environment(password.0, password.1)
+        .deadline(length + Duration::from_secs(240))
+        .run(async |stack| {
+            report = Some(systems::run(stack, seed, length).await?);
+            Ok(())
+        })
+        .await?;
+    report.context("no report")
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn while_redis_is_paused_connections_stay_and_publishing_fails_within_a_second() -> Result<()> {
     let figures = outage(
         Absence::Paused,
@@ -94,6 +130,51 @@ async fn while_redis_is_down_connections_stay_and_publishing_fails_within_a_seco
     )
     .await?;
     println!("{figures:?}");
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_job_ends_once_and_is_followed_to_its_end_in_a_round_of_faults() -> Result<()> {
+    let options = lives::Options {
+        seed: SEED,
+        jobs: 60,
+        rounds: 1,
+        workers: 3,
+        deadline: Duration::from_secs(240),
+    };
+    let report = lives::run(options).await?;
+    println!("{}", report.text());
+    ensure!(report.violations.is_empty(), "{}", report.text());
+    ensure!(
+        report.sums.stale_writes + report.sums.leases_lost > 0.0,
+        "no worker lost a job:\n{}",
+        report.text()
+    );
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "takes minutes; cargo xtask chaos --jobs runs it"]
+async fn every_one_of_many_jobs_ends_once_in_many_rounds_of_faults() -> Result<()> {
+    let jobs = usize::try_from(number("CHAOS_JOBS", 5_000)?)?;
+    let options = lives::Options {
+        seed: number("CHAOS_SEED", SEED)?,
+        jobs,
+        rounds: (jobs / 500).max(1),
+        workers: 4,
+        deadline: Duration::from_secs(3_600),
+    };
+    let report = lives::run(options).await?;
+    report.write(&reports())?;
+    println!("{}", report.text());
+    let seed = options.seed;
+    ensure!(report.violations.is_empty(), "repeat it with --seed {seed}");
+    ensure!(report.sums.stale_writes > 0.0, "no late write was refused");
+    let (slowest, most) = (report.slowest_recovery(), lives::LEASE + lives::RECOVERY);
+    ensure!(
+        slowest <= most,
+        "a job ran again only {slowest:?} after its worker was lost"
+    );
     Ok(())
 }
 

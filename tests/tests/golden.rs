@@ -9,9 +9,13 @@
 //! a connects /path                  whoever connects next comes out at the next node
 //! /path is refused with 403
 //! a > {"what":"it sends"}
-//! a < {"what":"comes next"}         to the letter; <time>, <id>, <any> stand for anything within quotes
+//! a < {"what":"comes next"}         to the letter; <time>, <id>, <any> stand for anything within quotes,
+//!                                   <number> for digits
 //! post /api/path {"a":"body"}       and, with `as x` before the body, <x> is the answer's id from then on
+//! put /path {"a":"body"}
 //! delete /api/path
+//! http as ann:secret POST /path {"a":"body"}    without `as …` as nobody; the body may be absent
+//! = 200 {"what":"is answered"}
 //! a closes
 //! ```
 //!
@@ -33,51 +37,13 @@ use system_tests::{ports, stack, wait};
 const START: Duration = Duration::from_secs(40);
 
 /// What the endpoints need where a file says all of it. Without one all of it is built in.
-const SETTINGS: &str = r#"
-[auth.jwt]
-secret = "a secret of thirty-two bytes or more"
-
-[[endpoint]]
-path = "/arma/ws"
-dialect = "sync"
-anonymous = true
-[[namespace]]
-name = "arma"
-kind = "state"
-slow = "latest"
-
-[[endpoint]]
-path = "/ark/ws"
-dialect = "feed"
-anonymous = true
-
-[[endpoint]]
-path = "/bedrock/ws"
-dialect = "tasks"
-
-[[endpoint]]
-path = "/ws/game/{room}/"
-dialect = "rooms"
-anonymous = true
-[[endpoint]]
-path = "/ws/game/"
-dialect = "rooms"
-[[endpoint]]
-path = "/ws/chat/"
-dialect = "rooms"
-app = "mud-chat"
-[[namespace]]
-name = "mud"
-log_size = 100
-log_ttl = "5m"
-presence = true
-[[namespace]]
-name = "mudworld"
-kind = "state"
-"#;
+const SETTINGS: &str = include_str!("golden/settings.toml");
 
 /// One of each group that transcripts need an answer from.
-const METHODS: [&str; 1] = ["mud.chat"];
+const METHODS: [&str; 3] = ["mud.chat", "pileup.system.ping", "ark.create_job"];
+
+/// What applications are told by their environment.
+const ENVIRONMENT: [(&str, &str); 2] = [("ADMIN_USERNAME", "admin"), ("ADMIN_PASSWORD", "Letmein!")];
 
 #[tokio::test(flavor = "multi_thread")]
 async fn conversations_go_as_written_on_one_node_in_memory() -> Result<()> {
@@ -91,9 +57,12 @@ async fn conversations_go_as_written_with_compression() -> Result<()> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn conversations_go_as_written_between_two_nodes() -> Result<()> {
+    let [name, password] = ENVIRONMENT;
     stack()
-        .settings(SETTINGS)
         .workers(2)
+        .settings(SETTINGS)
+        .environment(name.0, name.1)
+        .environment(password.0, password.1)
         .run(async |stack| {
             let ports: Vec<u16> = stack.gateways.iter().map(|one| one.port).collect();
             replay_all(&ports, false).await
@@ -108,6 +77,7 @@ async fn in_memory(compress: bool) -> Result<()> {
     command
         .args(["dev", "--listen", &format!("127.0.0.1:{port}")])
         .env("TIDEGATE_TOKEN_SECRET", SECRET)
+        .envs(ENVIRONMENT)
         .current_dir(folder.path());
     let mut process = Process::spawn("tidegate-dev", folder.path(), command)?;
     wait::until(START, "tidegate dev to listen", async || {
@@ -171,6 +141,8 @@ struct Play<'a> {
     connected: usize,
     parties: BTreeMap<String, Wire>,
     names: BTreeMap<String, String>,
+    /// To the last request.
+    answer: Option<(String, String)>,
 }
 
 impl<'a> Play<'a> {
@@ -181,6 +153,7 @@ impl<'a> Play<'a> {
             connected: 0,
             parties: BTreeMap::new(),
             names: BTreeMap::new(),
+            answer: None,
         }
     }
 
@@ -195,8 +168,19 @@ impl<'a> Play<'a> {
             ensure!(refused == status.parse().ok(), "the answer was {refused:?}");
             return Ok(());
         }
-        if let "post" | "delete" = who {
-            return self.http(who, rest).await;
+        match who {
+            "post" | "put" | "delete" => return self.api(who, rest).await,
+            "http" => return self.http(rest).await,
+            "=" => {
+                let (status, body) = self.answer.take().context("no request before it")?;
+                let (expected, what) = rest.split_once(' ').unwrap_or((rest, ""));
+                ensure!(
+                    status == expected && matches(what, &body),
+                    "this came: {status} {body}"
+                );
+                return Ok(());
+            }
+            _ => {}
         }
         let (verb, what) = rest.split_once(' ').unwrap_or((rest, ""));
         if verb == "connects" {
@@ -222,7 +206,32 @@ impl<'a> Play<'a> {
         }
     }
 
-    async fn http(&mut self, method: &str, rest: &str) -> Result<()> {
+    /// A request to the next node.
+    async fn http(&mut self, rest: &str) -> Result<()> {
+        let (who, rest) = match rest.strip_prefix("as ").and_then(|rest| rest.split_once(' ')) {
+            Some((who, rest)) => (who.split_once(':'), rest),
+            None => (None, rest),
+        };
+        let (method, rest) = rest.split_once(' ').context("a method and a path")?;
+        let (path, body) = rest.split_once(' ').unwrap_or((rest, ""));
+        let port = self.ports[self.connected % self.ports.len()];
+        let url = format!("http://127.0.0.1:{port}{path}");
+        let mut request = reqwest::Client::new().request(method.parse()?, url);
+        if let Some((user, password)) = who {
+            request = request.basic_auth(user, Some(password));
+        }
+        if !body.is_empty() {
+            request = request
+                .header("content-type", "application/json")
+                .body(body.to_owned());
+        }
+        let answer = request.send().await?;
+        let status = answer.status().as_u16().to_string();
+        self.answer = Some((status, answer.text().await?));
+        Ok(())
+    }
+
+    async fn api(&mut self, method: &str, rest: &str) -> Result<()> {
         let (path, body) = rest.split_once(' ').unwrap_or((rest, ""));
         let (name, body) = match body.strip_prefix("as ").and_then(|rest| rest.split_once(' ')) {
             Some((name, body)) => (Some(name), body),
@@ -230,19 +239,30 @@ impl<'a> Play<'a> {
         };
         let url = format!("http://127.0.0.1:{}{path}", self.ports[0]);
         let client = reqwest::Client::new();
-        let request = match method {
-            "post" => client.post(url).body(body.to_owned()),
-            _ => client.delete(url),
+        let ask = async || {
+            let request = match method {
+                "post" => client.post(&url).body(body.to_owned()),
+                "put" => client.put(&url).body(body.to_owned()),
+                _ => client.delete(&url),
+            };
+            let request = request
+                .header("content-type", "application/json")
+                .bearer_auth(API_KEY);
+            let answer = request.send().await?;
+            // The worker has not said yet what it serves.
+            let early = answer.status().as_u16() == 503;
+            anyhow::Ok((!early).then_some(answer))
         };
-        let request = request
-            .header("content-type", "application/json")
-            .bearer_auth(API_KEY);
-        let answer = request.send().await?;
+        let answer = wait::until(START, "an answer", ask).await?;
         let (status, text) = (answer.status(), answer.text().await?);
         ensure!(status.is_success(), "{status}: {text}");
         if let Some(name) = name {
             let answer: serde_json::Value = serde_json::from_str(&text)?;
-            let id = answer["id"].as_str().context("an id")?;
+            let ids = ["id", "instanceId", "jobId"];
+            let id = ids
+                .iter()
+                .find_map(|name| answer[*name].as_str())
+                .context("an id")?;
             self.names.insert(format!("<{name}>"), id.to_owned());
         }
         Ok(())
@@ -268,9 +288,10 @@ impl<'a> Play<'a> {
     }
 }
 
-/// Whether `said` is `expected`, with something within one string for each `<…>`.
+/// Whether `said` is `expected`, with something within one string, or a number, for each `<…>`.
 fn matches(expected: &str, said: &str) -> bool {
-    const MASKS: [&str; 3] = ["<time>", "<id>", "<any>"];
+    const NUMBER: &str = "<number>";
+    const MASKS: [&str; 4] = ["<time>", "<id>", "<any>", NUMBER];
     let mask = MASKS
         .iter()
         .filter_map(|mask| Some((expected.find(mask)?, mask.len())))
@@ -281,13 +302,20 @@ fn matches(expected: &str, said: &str) -> bool {
     let Some(rest) = said.strip_prefix(&expected[..at]) else {
         return false;
     };
-    let end = rest.find('"').unwrap_or(rest.len());
+    let end = if expected[at..].starts_with(NUMBER) {
+        rest.find(|c: char| !c.is_ascii_digit())
+    } else {
+        rest.find('"')
+    };
+    let end = end.unwrap_or(rest.len());
     end > 0 && matches(&expected[at + length..], &rest[end..])
 }
 
 #[test]
 fn a_mask_stands_for_something_within_one_string() {
     assert!(matches(r#"{"a":"<time>","b":1}"#, r#"{"a":"2026","b":1}"#));
+    assert!(matches(r#"{"a":<number>,"b":1}"#, r#"{"a":17,"b":1}"#));
+    assert!(!matches(r#"{"a":<number>}"#, r#"{"a":null}"#));
     for said in [
         r#"{"a":"2026","b":2}"#,
         r#"{"a":"","b":1}"#,

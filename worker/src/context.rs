@@ -18,6 +18,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::failure::{JobFailure, Stopped};
 use crate::job::Job;
+use crate::topics::Topics;
 use crate::worker::Attempt;
 
 /// A handler's side of one attempt at a job. Cloning is cheap, and clones may go to other threads.
@@ -195,6 +196,16 @@ impl<J: Job> Context<J> {
     pub async fn remove(&self, topic: &Topic, key: &StateKey) -> Result<Published, BrokerError> {
         let (key, expired) = (key.clone(), false);
         self.send(topic, Draft::new(Body::Remove { key, expired })).await
+    }
+
+    /// The same attempt for another handler, to which this one leaves a part of its work.
+    pub fn lend<K: Job>(&self) -> Context<K> {
+        Context::new(Arc::clone(&self.attempt))
+    }
+
+    /// Topics, sessions and other jobs, as methods have them. A handler that lost its job publishes nothing by it.
+    pub fn topics(&self) -> Topics {
+        Topics::of_job(self.attempt.backend.clone(), self.attempt.hold.lost.clone())
     }
 
     async fn send(&self, topic: &Topic, draft: Draft) -> Result<Published, BrokerError> {

@@ -63,6 +63,7 @@ mod command;
 mod context;
 mod failure;
 mod job;
+mod jobs;
 mod lines;
 mod program;
 mod run;
@@ -73,7 +74,7 @@ mod worker;
 
 pub use backup::{Backup, BackupHandler, BackupInput, BackupOutput, BackupProgress};
 pub use call::{CallContext, HttpAnswer, HttpRequest, Method};
-pub use command::{Command, CommandHandler, CommandInput, CommandOutput};
+pub use command::{Command, CommandHandler, CommandInput, CommandOutput, Programs};
 pub use context::Context;
 pub use failure::{JobFailure, Stopped};
 pub use job::{Handler, Job};
@@ -84,12 +85,18 @@ pub use tidegate_shared::broker::{BrokerError, Published};
 pub use tidegate_shared::call::{CallFailure, Caller};
 pub use tidegate_shared::code::ErrorCode;
 pub use tidegate_shared::control::Who;
-pub use tidegate_shared::job::{LogLevel, LogLine};
+pub use tidegate_shared::job::Cursor as JobCursor;
+pub use tidegate_shared::job::{
+    Concurrency, JobDraft, JobError, JobFilter, JobId, JobPage, JobRecord, JobState, LogLevel, LogLine,
+    Priority,
+};
 pub use tidegate_shared::json::RawJson;
-pub use tidegate_shared::name::{EventName, SessionId, StateKey, UserId};
+pub use tidegate_shared::name::{
+    ConcurrencyKey, EventName, IdempotencyKey, JobType, QueueName, SessionId, StateKey, UserId,
+};
 pub use tidegate_shared::presence::Member;
 pub use tidegate_shared::topic::Topic;
 pub use topics::Topics;
 pub use trial::{Setup, Trial, TrialError, try_out};
-pub use webhook::{Webhook, WebhookHandler, WebhookInput};
+pub use webhook::{HttpClient, HttpError, Webhook, WebhookHandler, WebhookInput};
 pub use worker::{Beat, BuildError, Worker, WorkerBuilder, WorkerError};

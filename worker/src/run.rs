@@ -12,6 +12,7 @@ use tidegate_shared::backend::Backend;
 use tidegate_shared::config::Config;
 use tidegate_shared::readiness::Readiness;
 use tidegate_shared::telemetry::Build;
+use tidegate_shared::trace::Tracer;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
@@ -64,7 +65,7 @@ pub async fn run(
 /// names.
 pub fn built_in(worker: WorkerBuilder, config: &Config) -> WorkerBuilder {
     let settings = &config.worker;
-    apps::register(call::register(worker), &settings.apps)
+    apps::register(call::register(worker), settings)
         .register(BackupHandler::new(settings.backup_roots.clone()))
         .register(WebhookHandler::new(&settings.webhook))
         .register(CommandHandler::new(settings.commands.clone()))
@@ -82,13 +83,23 @@ pub async fn serve(
     Build::register(&registry)?;
     let link = backend.broker.link();
     let settings = &config.worker;
+    let ended = CancellationToken::new();
+    let _ended = ended.clone().drop_guard();
+    let tracer = Tracer::start(
+        &config.telemetry,
+        "tidegate-worker",
+        &host_name(),
+        &registry,
+        ended,
+    )?;
     let mut builder = Worker::builder(backend)
         .name(host_name())
         .concurrency(settings.concurrency)
         .lease(settings.lease)
         .max_stalls(settings.max_stalls)
         .schedules(config.schedules.clone())
-        .registry(registry.clone());
+        .registry(registry.clone())
+        .tracer(tracer);
     for queue in &settings.queues {
         builder = builder.weighted_queue(queue.name.as_str(), queue.weight);
     }

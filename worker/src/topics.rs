@@ -16,6 +16,7 @@ use tidegate_shared::name::{EventName, SessionId, StateKey};
 use tidegate_shared::presence::Member;
 use tidegate_shared::publication::{Body, Publication, Snapshot};
 use tidegate_shared::topic::Topic;
+use tokio_util::sync::CancellationToken;
 
 /// Publishes, keeps state, and tells sessions what to follow. Cloning is cheap.
 ///
@@ -23,28 +24,44 @@ use tidegate_shared::topic::Topic;
 /// connected when it is said, in the order in which one worker says it, and is not confirmed.
 #[derive(Clone)]
 pub struct Topics {
-    backend: Backend,
+    pub(crate) backend: Backend,
     /// Where it notes what was published.
     notes: Option<Arc<Mutex<Vec<After>>>>,
     fence: Option<Arc<Fence>>,
 }
 
-/// Until when somebody has its turn in a serial group, as far as this process knows. Behind it, nothing is
-/// written: somebody else may have the turn.
+/// Behind it, nothing is written: somebody else may have the turn.
 #[derive(Debug)]
-pub(crate) struct Fence(Mutex<Instant>);
+pub(crate) enum Fence {
+    /// Until when somebody has its turn in a serial group, as far as this process knows.
+    Turn(Mutex<Instant>),
+    /// Until a job is no longer its handler's.
+    Job(CancellationToken),
+}
 
 impl Fence {
     pub(crate) fn until(end: Instant) -> Arc<Self> {
-        Arc::new(Self(Mutex::new(end)))
+        Arc::new(Self::Turn(Mutex::new(end)))
     }
 
     pub(crate) fn extend(&self, end: Instant) {
-        *self.0.lock() = end;
+        if let Self::Turn(until) = self {
+            *until.lock() = end;
+        }
     }
 
     fn is_over(&self) -> bool {
-        Instant::now() >= *self.0.lock()
+        match self {
+            Self::Turn(until) => Instant::now() >= *until.lock(),
+            Self::Job(lost) => lost.is_cancelled(),
+        }
+    }
+
+    fn text(&self) -> &'static str {
+        match self {
+            Self::Turn(_) => "the worker has lost its turn in the group: nothing is written any more",
+            Self::Job(_) => "the job is no longer this worker's: nothing is written any more",
+        }
     }
 }
 
@@ -67,6 +84,20 @@ impl Topics {
             fence,
             ..self.clone()
         }
+    }
+
+    /// The same, for as long as a job is its handler's.
+    pub(crate) fn of_job(backend: Backend, lost: CancellationToken) -> Self {
+        Self {
+            fence: Some(Arc::new(Fence::Job(lost))),
+            ..Self::new(backend)
+        }
+    }
+
+    /// Why nothing is written any more, if so.
+    pub(crate) fn fenced(&self) -> Option<&'static str> {
+        let over = self.fence.as_ref().filter(|fence| fence.is_over());
+        over.map(|fence| fence.text())
     }
 
     pub(crate) fn noted(&self) -> Vec<After> {
@@ -134,10 +165,8 @@ impl Topics {
 
     /// Publishes anything that can be published.
     pub async fn write(&self, topic: &Topic, draft: Draft) -> Result<Published, BrokerError> {
-        if self.fence.as_ref().is_some_and(|fence| fence.is_over()) {
-            return Err(BrokerError::Forbidden(
-                "the worker has lost its turn in the group: nothing is written any more".into(),
-            ));
+        if let Some(why) = self.fenced() {
+            return Err(BrokerError::Forbidden(why.into()));
         }
         let published = self.backend.broker.publish(topic, draft).await?;
         if let (Some(notes), Some(position), true) = (&self.notes, &published.position, published.changed) {

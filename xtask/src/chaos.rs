@@ -32,6 +32,18 @@ pub(crate) struct Chaos {
     /// Instead: measure what one stalled reader among 1,000 costs a release build and its other readers.
     #[arg(long)]
     stalled: bool,
+    /// Instead: so many jobs, while workers are killed and stopped, Redis is restarted and gateways die.
+    #[arg(
+        long,
+        value_name = "NUMBER",
+        num_args = 0..=1,
+        default_missing_value = "5000",
+        conflicts_with_all = ["resume", "outage", "stalled"]
+    )]
+    jobs: Option<u64>,
+    /// Instead: clients of all five systems at once, while gateways and workers are killed.
+    #[arg(long, conflicts_with_all = ["resume", "outage", "stalled", "jobs"])]
+    systems: bool,
 }
 
 impl Chaos {
@@ -43,7 +55,11 @@ impl Chaos {
             report.skip("chaos", "it could not be built");
             return;
         }
-        let test = if self.resume {
+        let test = if self.systems {
+            "all_five_systems_keep_their_word_for_minutes"
+        } else if self.jobs.is_some() {
+            "every_one_of_many_jobs"
+        } else if self.resume {
             "all_clients_of_a_killed_node"
         } else if self.stalled {
             "one_stalled_reader"
@@ -61,6 +77,7 @@ impl Chaos {
                 .env("CHAOS_MINUTES", &self.minutes.to_string())
                 .env("CHAOS_SEED", &self.seed.to_string())
                 .env("CHAOS_REDIS", &self.redis)
+                .env("CHAOS_JOBS", &self.jobs.unwrap_or_default().to_string())
                 .env(
                     "CHAOS_OUTAGE_SECONDS",
                     &self.outage.unwrap_or_default().to_string(),

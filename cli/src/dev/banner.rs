@@ -35,7 +35,11 @@ impl Banner {
             .endpoints
             .iter()
             .filter(|one| Some(one.path.as_str()) != native);
-        let others = others.map(|one| format!("ws://{}{}", one.listen.unwrap_or(authority), one.path));
+        let others = others.map(|one| {
+            let is_http = one.dialect == DialectName::HTTP;
+            let scheme = if is_http { "http" } else { "ws" };
+            format!("{scheme}://{}{}", one.listen.unwrap_or(authority), one.path)
+        });
         let endpoints = native
             .map(|_| endpoint.clone())
             .into_iter()

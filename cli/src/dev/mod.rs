@@ -3,6 +3,7 @@
 
 mod banner;
 mod page;
+mod systems;
 
 use std::future::Future;
 use std::io;
@@ -125,10 +126,13 @@ async fn serve(
 ) -> Result<ExitCode, Failure> {
     let source = config.worker.backup_roots.first().cloned().unwrap_or_default();
     let endpoint = banner::native(&config).unwrap_or("/ws");
-    let taken = config.endpoints.iter().any(|endpoint| endpoint.path == "/");
+    let taken = config
+        .endpoints
+        .iter()
+        .any(|endpoint| endpoint.path == "/" && endpoint.listen.is_none());
     let options = Options {
         registry,
-        routes: (!taken).then(|| page::router(endpoint, &source)),
+        routes: (!taken).then(|| page::router(endpoint, &source).merge(systems::router(&config))),
         open_api_on_loopback: true,
     };
     let gateway = tidegate_gateway::run(

@@ -14,7 +14,7 @@ const PAGE: &str = include_str!("page.html");
 const BLANKS: &str = "data-endpoint=\"ws\" data-source=\"\" data-api=\"\"";
 
 /// The page has no outside assets, and is not to be shown inside of another one.
-const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; img-src data:; \
+pub(super) const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; img-src data:; \
                       connect-src 'self' ws: wss:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
 pub(super) fn router(endpoint: &str, source: &Path) -> Router {

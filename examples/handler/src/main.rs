@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use serde::{Deserialize, Serialize};
-use tidegate_worker::{Context, Job, JobFailure};
+use tidegate_worker::{Context, Job, JobFailure, LogLevel};
 
 struct Primes;
 
@@ -29,6 +29,10 @@ async fn primes(input: Input, context: Context<Primes>) -> Result<Output, JobFai
     if input.below > 1_000_000_000 {
         return Err(JobFailure::fatal("below must be at most a thousand million"));
     }
+    context.log(
+        LogLevel::Info,
+        format!("trying all numbers below {}", input.below),
+    );
     context
         .spawn_blocking(move |context| count(input.below, &context))
         .await

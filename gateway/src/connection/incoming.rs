@@ -5,10 +5,10 @@ use tokio::time::Instant;
 
 use super::metrics::{ClosedBy, OK};
 use super::{Connection, Farewell};
-use crate::dialect::{DecodeError, Decoded, Speaker};
+use crate::dialect::{Command, DecodeError, Decoded, Speaker};
 use crate::node::now_ms;
 use crate::outbox::Frames;
-use crate::session::{Effect, INVALID};
+use crate::session::{Effect, INVALID, Session};
 use crate::transport::ws::{Incoming, WsError, frame};
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
@@ -70,6 +70,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
 
     fn take_in(&mut self, decoded: Result<Decoded, DecodeError>) -> Vec<Effect> {
         let session = &mut self.member.session;
+        if session.is_stranger() && !introduces(&decoded) {
+            return Session::turn_away();
+        }
         let now = Instant::now();
         let mut command = |request| session.on_request(request, now);
         match decoded {
@@ -78,6 +81,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             Err(error) => {
                 let refused = session.over_rate(now, INVALID, error.id());
                 return refused.unwrap_or_else(|| session.on_rubbish(error));
+            }
+            Ok(Decoded::InTurn(requests)) => {
+                let id = requests.iter().find_map(|one| one.id.as_ref());
+                if let Some(refused) = session.over_rate(now, "subscribe", id) {
+                    return refused;
+                }
+                session.on_sense();
+                return session.greet(requests);
             }
             Ok(Decoded::Answer { action, message }) => {
                 if let Some(refused) = session.over_rate(now, action, None) {
@@ -101,4 +112,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         }
         Vec::new()
     }
+}
+
+/// Whether the client says who it is, and nothing else.
+fn introduces(decoded: &Result<Decoded, DecodeError>) -> bool {
+    let Ok(Decoded::Request(request)) = decoded else {
+        return false;
+    };
+    matches!(request.command, Command::Auth { .. } | Command::Login { .. })
 }

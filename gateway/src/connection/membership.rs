@@ -6,11 +6,12 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use super::metrics::ClosedBy;
 use tidegate_shared::code::ErrorCode;
+use tidegate_shared::trace::Kind;
 
 use crate::dialect::{Failure, RequestId};
-use crate::identity::Identity;
+use crate::identity::{Identity, TokenError};
 use crate::node::Node;
-use crate::outbox::{Frames, Outbox, Put};
+use crate::outbox::{Frames, Outbox, Put, Traced};
 use crate::session::{Effect, Session};
 
 /// A connection's place on its node: registered, counted, with its subscriptions.
@@ -46,18 +47,18 @@ impl Membership {
 impl Membership {
     /// How long the token of this identity still counts. Absent: it needs none.
     pub(super) fn left(&self, identity: &Identity) -> Option<Duration> {
-        let leeway = self.node.config.auth.jwt.as_ref().map(|jwt| jwt.leeway);
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        Some(identity.expires_at?.saturating_sub(now) + leeway.unwrap_or_default())
+        left(&self.node, identity)
     }
 
     /// Checks the token of a client that says who it is.
     pub(super) fn verify(&mut self, id: Option<RequestId>, token: &str) -> Vec<Effect> {
         let verified = match &self.node.tokens {
-            Some(tokens) => tokens
-                .verify(token)
-                // One code for whatever is wrong with it.
-                .map_err(|error| Failure::new(ErrorCode::Unauthorized, error.to_string())),
+            Some(tokens) => match tokens.verify(token) {
+                Err(TokenError::Key) if tokens.learns() => {
+                    return self.session.verify_later(id, token.into());
+                }
+                verified => verified.map_err(|error| unknown(&error)),
+            },
             None => Err(Failure::new(
                 ErrorCode::Unauthorized,
                 "this server knows no tokens: set [auth.jwt]",
@@ -68,6 +69,22 @@ impl Membership {
             .map_or(Some(Duration::ZERO), |identity| self.left(identity));
         self.session
             .on_verified(id, verified.map(Arc::new), tokio::time::Instant::now(), left)
+    }
+
+    /// A publication that is traced has been written to the socket. Of all its receivers one tells.
+    pub(super) fn tell_delivered(&self, traced: &Traced, published_ms: Option<u64>) {
+        if !self.node.tracer.is_on() {
+            return;
+        }
+        let parent = traced.take();
+        let Some(mut span) = self.node.tracer.follow("deliver", Kind::Consumer, parent) else {
+            return;
+        };
+        if let Some(published) = published_ms {
+            span.began_at(UNIX_EPOCH + Duration::from_millis(published));
+        }
+        span.note("tidegate.session", &self.outbox.session());
+        span.note("tidegate.dialect", self.outbox.format().dialect().name());
     }
 
     /// A message has come or gone: the connection is of use.
@@ -94,6 +111,18 @@ impl Drop for Membership {
         metrics.duration.observe(self.began.elapsed().as_secs_f64());
         self.node.leave(&self.outbox);
     }
+}
+
+/// How long the token of this identity still counts. Absent: it needs none.
+pub(super) fn left(node: &Node, identity: &Identity) -> Option<Duration> {
+    let leeway = node.config.auth.jwt.as_ref().map(|jwt| jwt.leeway);
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    Some(identity.expires_at?.saturating_sub(now) + leeway.unwrap_or_default())
+}
+
+/// One code for whatever is wrong with a token that comes by `auth`.
+pub(super) fn unknown(error: &TokenError) -> Failure {
+    Failure::new(ErrorCode::Unauthorized, error.to_string())
 }
 
 /// For the task that would be woken: it looks before it rests.

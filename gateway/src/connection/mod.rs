@@ -29,6 +29,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use tidegate_shared::code::CloseCode;
+use tidegate_shared::config::Config;
 use tidegate_shared::name::SessionId;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::{Instant, Sleep};
@@ -36,7 +37,7 @@ use tokio::time::{Instant, Sleep};
 use crate::dialect::{Entrance, Format, Push, Reply, Welcome};
 use crate::identity::Identity;
 use crate::node::{Node, now_ms};
-use crate::outbox::{Ending, Frames, FramesBuilder, Outbox, Taken};
+use crate::outbox::{Ending, Frames, FramesBuilder, Outbox, Taken, Traced};
 use crate::session::{Effect, Session};
 use crate::transport::ws::{SendQueue, WebSocket, frame};
 use catch_up::CatchUp;
@@ -57,9 +58,13 @@ pub struct Peer {
     pub format: Format,
     /// `None`: anonymous.
     pub identity: Option<Arc<Identity>>,
+    /// It has to say who it is within this time, before anything else.
+    pub introduction: Option<Duration>,
     /// Its address, where it is known.
     pub from: Option<IpAddr>,
     pub entrance: Arc<Entrance>,
+    /// The node's, but for what its endpoint says otherwise.
+    pub config: Arc<Config>,
 }
 
 /// Serves a client until one side ends it. The socket has done its handshake.
@@ -99,6 +104,8 @@ struct Connection<S> {
     /// Messages among them, and when the oldest of their publications was published.
     messages: u64,
     published_ms: Option<NonZeroU64>,
+    /// The first of them that is traced.
+    traced: Option<Arc<Traced>>,
     operations: Operations,
     catch_up: CatchUp,
     entrance: Arc<Entrance>,
@@ -111,7 +118,7 @@ type Farewell = Option<Bytes>;
 impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
     fn begin(socket: WebSocket<S>, node: &Arc<Node>, peer: &Peer) -> Self {
         let format = peer.format;
-        let limits = &node.config.limits;
+        let limits = &peer.config.limits;
         let outbox = Arc::new(Outbox::new(SessionId::new(), format, limits.outbox));
         let welcome = Push::Welcome(Welcome {
             session: outbox.session(),
@@ -121,12 +128,16 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             version: VERSION,
             time_ms: now_ms(),
         });
-        let session = Session::new(node.config.clone(), Instant::now(), rand::random());
+        let mut session = Session::new(peer.config.clone(), Instant::now(), rand::random());
+        if let Some(time) = peer.introduction {
+            session.expect_introduction(Instant::now() + time);
+        }
         let mut connection = Self {
             socket,
             sending: SendQueue::new(),
             messages: 0,
             published_ms: None,
+            traced: None,
             operations: Operations::default(),
             catch_up: CatchUp::default(),
             entrance: peer.entrance.clone(),
@@ -243,6 +254,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         self.published_ms = self
             .published_ms
             .or(frames.published_ms().and_then(NonZeroU64::new));
+        if self.traced.is_none() {
+            self.traced = frames.traced().cloned();
+        }
         self.sending.push(frames.into_bytes());
     }
 
@@ -255,6 +269,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         if self.messages > 0 {
             metrics.sent(self.member.outbox.format()).inc_by(self.messages);
             self.messages = 0;
+        }
+        if let Some(traced) = self.traced.take() {
+            self.member
+                .tell_delivered(&traced, self.published_ms.map(NonZeroU64::get));
         }
         if let Some(published) = self.published_ms.take() {
             metrics.latency.observe(seconds_since(published.get()));

@@ -13,10 +13,11 @@ use tidegate_shared::topic::Topic;
 use tokio::time::Instant;
 
 use super::calling;
+use super::membership::{left, unknown};
 use crate::calls::Asker;
 use crate::dialect::{Failure, Reply, Roll};
 use crate::hub::Standing;
-use crate::identity::LoginError;
+use crate::identity::{Identity, LoginError, TokenError};
 use crate::node::Node;
 use crate::outbox::Outbox;
 use crate::permission::Own;
@@ -114,6 +115,14 @@ async fn run(operation: Operation, node: Arc<Node>, outbox: Arc<Outbox>) -> (Tic
             Ok(job) => Reply::Cancel { job: Box::new(job) },
             Err(failure) => Reply::Failed(failure),
         }),
+        Work::Verify { token } => {
+            let verified = verify(&node, &token).await;
+            let left = verified.as_ref().ok().and_then(|identity| left(&node, identity));
+            Outcome::Verified {
+                ends: left.map(|left| (Instant::now(), left)),
+                verified: verified.map(Arc::new),
+            }
+        }
         Work::Login { user, password } => {
             let from = node.address(outbox.session());
             let identity = node.users.check(&user, &password, from).await;
@@ -160,6 +169,13 @@ fn subscribed(topic: &Topic, standing: Standing) -> Reply {
         snapshot: standing.snapshot,
         roll: standing.roll,
     }
+}
+
+async fn verify(node: &Node, token: &str) -> Result<Identity, Failure> {
+    let Some(tokens) = &node.tokens else {
+        return Err(unknown(&TokenError::Key));
+    };
+    tokens.verify_anew(token).await.map_err(|error| unknown(&error))
 }
 
 /// Whether its client has not published too much of late.

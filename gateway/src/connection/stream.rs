@@ -25,8 +25,9 @@ use super::membership::{Membership, put};
 use super::metrics::{ClosedBy, OK, seconds_since};
 use super::operation::Operations;
 use super::{CHUNK, FAREWELL, VERSION};
-use crate::dialect::events::{Cursor, Events, Merger};
-use crate::dialect::{Command, Dialect, Format, Goodbye, Push, Reply, Request, Welcome};
+use crate::dialect::events::{Cursor, Merger};
+use crate::dialect::rpc::EventStream;
+use crate::dialect::{Command, Format, Goodbye, Push, Reply, Request, Welcome};
 use crate::identity::Identity;
 use crate::node::{Node, now_ms};
 use crate::outbox::{Ending, Frames, FramesBuilder, Outbox, Taken};
@@ -38,10 +39,14 @@ const RETRY: Duration = Duration::from_secs(1);
 /// A browser that came back faster could not have got what it was told.
 const SOONEST: Duration = Duration::from_millis(100);
 const HEARTBEAT: &[u8] = b": \n\n";
+/// Of silence, after which a stream of an application's events says that it is there.
+const SILENCE: Duration = Duration::from_secs(30);
 
 /// What a client wants to follow.
 #[derive(Debug)]
 pub(crate) struct Wanted {
+    /// As an event stream: of pushes, or of an application's events.
+    pub(crate) format: Format,
     pub(crate) topics: Vec<(Topic, Option<Since>)>,
     /// Where the client stands in those of them that it knows.
     pub(crate) cursor: Cursor,
@@ -98,12 +103,17 @@ struct Chunk {
 impl Stream {
     fn begin(node: &Arc<Node>, wanted: Wanted) -> Self {
         let limit = node.config.limits.outbox;
-        let outbox = Arc::new(Outbox::new(SessionId::new(), Format::EVENTS, limit));
+        let format = wanted.format;
+        let outbox = Arc::new(Outbox::new(SessionId::new(), format, limit));
         let mut session = Session::of_listener(node.config.clone(), Instant::now(), rand::random());
         if wanted.trusted {
             session.trust();
         }
-        let every = node.config.sse.heartbeat;
+        let every = if format == Format::EVENTS {
+            node.config.sse.heartbeat
+        } else {
+            SILENCE
+        };
         let mut heartbeat = tokio::time::interval_at(Instant::now() + every, every);
         heartbeat.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut stream = Self {
@@ -113,7 +123,7 @@ impl Stream {
             merger: (wanted.topics.len() > 1).then(|| Merger::new(wanted.cursor)),
             wanted: wanted.topics.into(),
             heartbeat,
-            chunk: Some(Chunk {
+            chunk: (format == Format::EVENTS).then(|| Chunk {
                 bytes: retry(RETRY + RETRY.mul_f64(rand::random())).into(),
                 ..Chunk::default()
             }),
@@ -126,7 +136,7 @@ impl Stream {
             version: VERSION,
             time_ms: now_ms(),
         });
-        stream.say(|out| Events.encode_push(&welcome, out));
+        stream.say(|out| format.dialect().encode_push(&welcome, out));
         if let Some(identity) = wanted.identity {
             let left = stream.member.left(&identity);
             let effects = stream.member.session.identify(&identity, Instant::now(), left);
@@ -189,7 +199,7 @@ impl Stream {
                 },
                 _ = heartbeat.tick(), if chunk.is_none() => {
                     self.chunk = Some(Chunk {
-                        bytes: Bytes::from_static(HEARTBEAT),
+                        bytes: Bytes::from_static(self.heartbeat()),
                         ..Chunk::default()
                     });
                 }
@@ -221,7 +231,8 @@ impl Stream {
                         _ => OK,
                     };
                     node.connection_metrics.command(action, outcome);
-                    self.say(|out| Events.encode_reply(id.as_ref(), &reply, out));
+                    let dialect = self.member.outbox.format().dialect();
+                    self.say(|out| dialect.encode_reply(id.as_ref(), &reply, out));
                     // Nobody could ask for it again over this stream, but the next one will.
                     if let Reply::Failed(failure) = reply
                         && failure.code.is_temporary()
@@ -238,7 +249,8 @@ impl Stream {
                         topic: topic.as_ref(),
                         failure: &failure,
                     };
-                    self.say(|out| Events.encode_push(&push, out));
+                    let dialect = self.member.outbox.format().dialect();
+                    self.say(|out| dialect.encode_push(&push, out));
                 }
                 Effect::Identified(identity) => node.identify(&self.member.outbox, identity),
                 Effect::Start(operation) => self.operations.start(*operation, node, &self.member.outbox),
@@ -301,10 +313,13 @@ impl Stream {
         if chunk.messages > 0 {
             self.member.note_traffic();
         }
+        if !self.has_pushes() {
+            self.heartbeat.reset();
+        }
         let metrics = &self.member.node.connection_metrics;
         metrics.sent_bytes.inc_by(chunk.bytes.len() as u64);
         if chunk.messages > 0 {
-            metrics.sent(Format::EVENTS).inc_by(chunk.messages);
+            metrics.sent(self.member.outbox.format()).inc_by(chunk.messages);
         }
         if let Some(published) = chunk.published_ms {
             metrics.latency.observe(seconds_since(published));
@@ -321,21 +336,39 @@ impl Stream {
     /// Says why, and when to come back: an event stream has no close codes.
     async fn end(&mut self, code: CloseCode, goodbye: Option<Goodbye>, sink: &Sink) {
         self.member.ended = ClosedBy::Server(code);
+        // Who listens to events knows nothing of ours: it comes back when it likes.
+        if !self.has_pushes() {
+            return;
+        }
         let goodbye = goodbye.unwrap_or_else(|| Goodbye {
             reason: code.name(),
             reconnect_after: RETRY + RETRY.mul_f64(rand::random()),
         });
         let mut last = retry(goodbye.reconnect_after.max(SOONEST));
-        Events.encode_push(&Push::GoAway(goodbye), &mut last);
+        let dialect = self.member.outbox.format().dialect();
+        dialect.encode_push(&Push::GoAway(goodbye), &mut last);
         let sending = sink.chunks.send(last.into());
         if !matches!(tokio::time::timeout(FAREWELL, sending).await, Ok(Ok(()))) {
             sink.line.cut();
         }
     }
 
+    /// Whether the native dialect's pushes go over it.
+    fn has_pushes(&self) -> bool {
+        self.member.outbox.format() == Format::EVENTS
+    }
+
+    fn heartbeat(&self) -> &'static [u8] {
+        if self.has_pushes() {
+            HEARTBEAT
+        } else {
+            EventStream::KEEPALIVE
+        }
+    }
+
     /// Puts one message into the outbox, after what is there.
     fn say(&self, write: impl FnOnce(&mut Vec<u8>)) {
-        let mut builder = FramesBuilder::new(Format::EVENTS);
+        let mut builder = FramesBuilder::new(self.member.outbox.format());
         builder.add(write);
         if let Some(frames) = builder.finish() {
             put(&self.member.node, &self.member.outbox, frames);

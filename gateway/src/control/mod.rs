@@ -107,6 +107,7 @@ impl Node {
                         event: event.clone(),
                     },
                     exclude: None,
+                    trace: None,
                 };
                 self.hub.send(outbox, &publication);
                 true

@@ -7,6 +7,9 @@ pub enum Decoded {
     Request(Request),
     /// One after the other where they are about the same topic.
     Requests(Vec<Request>),
+    /// One after the other, whatever they are about, and nothing else of the client's before they are done. If one
+    /// cannot be done just now, the client has to come back.
+    InTurn(Vec<Request>),
     /// It is answered by this one message, and concerns nobody else.
     Answer {
         /// What metrics call the command.

@@ -39,6 +39,11 @@ impl<'a> Fields<'a> {
         self.0.iter().all(|(name, _)| names.contains(&name.as_str()))
     }
 
+    /// In the order they were written.
+    pub(super) fn iter(&self) -> impl Iterator<Item = (&str, &'a RawValue)> {
+        self.0.iter().map(|(name, value)| (name.as_str(), *value))
+    }
+
     /// Writes all but the fields of this name, in their order.
     pub(super) fn write_without(&self, name: &str, object: &mut Object<'_>) {
         for (one, value) in self.0.iter().filter(|(one, _)| one != name) {

@@ -4,7 +4,7 @@
 use tidegate_shared::config::DialectName;
 
 use super::Dialect;
-use super::table::{EVENTS, NATIVE, SOCKET_IO, TABLE};
+use super::table::{APP_EVENTS, EVENTS, NATIVE, SOCKET_IO, TABLE};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Format {
@@ -40,6 +40,8 @@ impl Format {
     /// Blocks of an event stream.
     pub const EVENTS: Self = Self::at(EVENTS, Encoding::Plain);
 
+    /// What an application tells everybody, as blocks of an event stream.
+    pub const APP_EVENTS: Self = Self::at(APP_EVENTS, Encoding::Plain);
     /// Records of which Socket.IO connections make packets.
     pub const SOCKET_IO: Self = Self::at(SOCKET_IO, Encoding::Plain);
 

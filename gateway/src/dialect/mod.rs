@@ -10,7 +10,6 @@ pub mod events;
 pub mod feed;
 mod fields;
 mod format;
-mod iso;
 mod json;
 pub(crate) mod message_pack;
 pub mod native;
@@ -18,6 +17,7 @@ mod nearest;
 mod push;
 mod reply;
 pub mod rooms;
+pub mod rpc;
 pub mod socketio;
 mod speaker;
 pub mod sync;
@@ -31,6 +31,8 @@ pub use push::{Goodbye, Push, Welcome};
 pub use reply::{Failure, Reply, Roll};
 pub use speaker::{Entrance, Speaker};
 pub use table::TABLE;
+
+use std::time::Duration;
 
 use bytes::Bytes;
 use tidegate_shared::publication::Publication;
@@ -78,6 +80,22 @@ pub trait Dialect: Send + Sync + 'static {
     /// Whether a token that is not good is as none, where none is needed.
     fn forgives(&self, entrance: &Entrance) -> bool {
         let _ = entrance;
+        false
+    }
+
+    /// How long a client that shows nothing of who it is in the handshake may take to say so by its first
+    /// message. `None`: it comes in as nobody or not at all.
+    fn introduction(&self) -> Option<Duration> {
+        None
+    }
+
+    /// A cookie that has its clients' tokens, beside the usual one. One that does not count is overlooked.
+    fn cookie(&self) -> Option<&'static str> {
+        None
+    }
+
+    /// Whether its clients get their tokens from the gateway, at `auth/token` beside the endpoint.
+    fn hands_out_tokens(&self) -> bool {
         false
     }
 

@@ -1,22 +1,25 @@
 //! Every dialect that there is. To add one, add its line here and its name in the configuration
 //! (`shared/src/config/endpoint.rs`).
 
-use super::{Dialect, events, feed, native, rooms, socketio, sync, tasks};
+use super::{Dialect, events, feed, native, rooms, rpc, socketio, sync, tasks};
 
 /// A dialect is known by its place in this table.
 pub static TABLE: &[&dyn Dialect] = &[
     &native::Native,
     &events::Events,
     &socketio::SocketIo,
+    &rpc::EventStream,
     &sync::Sync,
     &feed::Feed,
     &tasks::Tasks,
     &rooms::Rooms,
+    &rpc::Rpc,
 ];
 
 pub(super) const NATIVE: u8 = 0;
 pub(super) const EVENTS: u8 = 1;
 pub(super) const SOCKET_IO: u8 = 2;
+pub(super) const APP_EVENTS: u8 = 3;
 
 #[cfg(test)]
 mod tests {
@@ -47,5 +50,6 @@ mod tests {
         assert_eq!(Format::NATIVE.dialect().name(), "native");
         assert_eq!(Format::EVENTS.dialect().name(), "sse");
         assert_eq!(Format::SOCKET_IO.dialect().name(), "socketio");
+        assert_eq!(Format::APP_EVENTS.dialect().name(), "events");
     }
 }

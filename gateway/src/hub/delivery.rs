@@ -223,6 +223,9 @@ pub(super) fn append_all<'a>(
     publications: impl Iterator<Item = &'a Arc<Publication>>,
 ) {
     for publication in publications {
+        if let Some(trace) = publication.trace {
+            builder.trace(trace);
+        }
         builder.add_published(publication.time_ms, |out| {
             format.dialect().encode_publication(publication, out);
         });

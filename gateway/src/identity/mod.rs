@@ -5,6 +5,7 @@
 
 mod grants;
 mod guesses;
+mod jwks;
 mod presented;
 #[cfg(test)]
 mod tests;

@@ -41,8 +41,18 @@ impl Presented {
     pub(crate) fn of(headers: &HeaderMap, uri: &Uri, from: Option<IpAddr>, accepted: Accepted) -> Self {
         let credentials = of_query(uri)
             .or_else(|| of_authorization(headers, accepted.passwords))
-            .or_else(|| accepted.cookies.then(|| cookie(headers)).flatten());
+            .or_else(|| accepted.cookies.then(|| cookie(headers, COOKIE)).flatten());
         Self { credentials, from }
+    }
+}
+
+impl Credentials {
+    /// The token of another cookie than the usual one.
+    pub(crate) fn of_cookie(headers: &HeaderMap, name: &str) -> Option<Secret> {
+        match cookie(headers, name)? {
+            Self::Token(token) => Some(token),
+            Self::Password { .. } => None,
+        }
     }
 }
 
@@ -81,13 +91,13 @@ fn basic(text: &str) -> Credentials {
     }
 }
 
-fn cookie(headers: &HeaderMap) -> Option<Credentials> {
+fn cookie(headers: &HeaderMap, wanted: &str) -> Option<Credentials> {
     let cookies = headers.get_all(header::COOKIE).into_iter();
     let (_, value) = cookies
         .filter_map(|value| value.to_str().ok())
         .flat_map(|value| value.split(';'))
         .filter_map(|pair| pair.trim().split_once('='))
-        .find(|(name, _)| *name == COOKIE)?;
+        .find(|(name, _)| *name == wanted)?;
     token(value.trim_matches('"'))
 }
 

@@ -2,6 +2,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use jsonwebtoken::{Algorithm, EncodingKey, Header, encode};
+use prometheus::Registry;
 use serde_json::{Value, json};
 use tidegate_shared::code::ErrorCode;
 use tidegate_shared::config::{Jwt, Secret, TokenAlgorithm};
@@ -42,7 +43,7 @@ fn signed(claims: &Value) -> String {
 }
 
 fn verify(jwt: &Jwt, token: &str) -> Result<String, TokenError> {
-    let verifier = Verifier::new(jwt).expect("a key");
+    let verifier = Verifier::new(jwt, &Registry::new()).expect("a key");
     verifier.verify(token).map(|identity| identity.user.to_string())
 }
 
@@ -53,7 +54,7 @@ fn a_token_names_its_user_what_others_see_of_it_and_its_end() {
         &json!({"sub": "ann", "exp": until, "info": {"name": "Ann"}, "x": 1,
         "tidegate": {"subscribe": ["chat:*"], "other": true}}),
     );
-    let identity = Verifier::new(&symmetric())
+    let identity = Verifier::new(&symmetric(), &Registry::new())
         .expect("a key")
         .verify(&token)
         .expect("valid");
@@ -219,9 +220,12 @@ fn clocks_may_differ_by_the_leeway_and_anything_else_in_a_token_is_ignored() {
 
 #[test]
 fn a_file_without_the_right_key_is_a_mistake_that_names_it() {
-    let absent = Verifier::new(&asymmetric(TokenAlgorithm::Es256, "none.pem"));
+    let absent = Verifier::new(&asymmetric(TokenAlgorithm::Es256, "none.pem"), &Registry::new());
     assert!(matches!(absent, Err(KeyError::Read { .. })), "{absent:?}");
-    let wrong = Verifier::new(&asymmetric(TokenAlgorithm::Es256, "rsa.public.pem"));
+    let wrong = Verifier::new(
+        &asymmetric(TokenAlgorithm::Es256, "rsa.public.pem"),
+        &Registry::new(),
+    );
     let text = wrong.expect_err("no such key").to_string();
     assert!(
         text.contains("rsa.public.pem") && text.contains("ES256"),

@@ -125,6 +125,10 @@ impl Users {
         })
     }
 
+    pub fn knows(&self, name: &UserId) -> bool {
+        self.known.contains_key(name)
+    }
+
     pub fn is_empty(&self) -> bool {
         self.known.is_empty()
     }

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use jsonwebtoken::errors::{Error, ErrorKind};
 use jsonwebtoken::{Algorithm, DecodingKey, Validation};
+use prometheus::Registry;
 use serde::Deserialize;
 use serde_json::Value;
 use serde_json::value::RawValue;
@@ -13,8 +14,10 @@ use tidegate_shared::code::ErrorCode;
 use tidegate_shared::config::{Jwt, TokenAlgorithm};
 use tidegate_shared::json::RawJson;
 use tidegate_shared::name::UserId;
+use tokio_util::sync::CancellationToken;
 
 use super::Identity;
+use super::jwks::Jwks;
 
 /// Longest `info` in a token, in bytes: it is repeated in every presence list.
 const INFO_LIMIT: usize = 4 * 1024;
@@ -22,20 +25,24 @@ const INFO_LIMIT: usize = 4 * 1024;
 const FAR: Duration = Duration::from_secs(100 * 365 * 86_400);
 
 /// Checks tokens.
-#[derive(Clone)]
 pub struct Verifier {
     keys: Vec<Key>,
+    published: Option<Jwks>,
 }
 
-#[derive(Clone)]
 struct Key {
-    key: DecodingKey,
+    /// Absent: the issuer publishes it.
+    key: Option<DecodingKey>,
     /// Of algorithms for which this key is made: a public key must never be taken for a secret.
     validation: Validation,
 }
 
 #[derive(Debug, Error)]
 pub enum KeyError {
+    #[error("`auth.jwt.jwks_url` is no URL: {0}")]
+    Url(#[from] hyper::http::uri::InvalidUri),
+    #[error("a metric cannot be registered: {0}")]
+    Metrics(#[from] prometheus::Error),
     #[error("`auth.jwt.public_key_file` {}: {why}", path.display())]
     Read { path: PathBuf, why: std::io::Error },
     #[error(
@@ -60,6 +67,8 @@ pub enum TokenError {
     Malformed,
     #[error("the token's signature is not that of a key this server knows")]
     Signature,
+    #[error("the token names no key that its issuer publishes")]
+    Key,
     #[error("the token is signed with an algorithm that this server does not accept")]
     Algorithm,
     #[error("the token is for somebody else: its `aud` does not name this server")]
@@ -100,17 +109,43 @@ struct Claims {
 }
 
 impl Verifier {
-    /// Reads the public key.
-    pub fn new(jwt: &Jwt) -> Result<Self, KeyError> {
+    /// Reads the public key. Keys that are published are there once [`Verifier::follow`] has fetched them.
+    pub fn new(jwt: &Jwt, registry: &Registry) -> Result<Self, KeyError> {
+        let published = match &jwt.jwks_url {
+            Some(url) => Some(Jwks::new(url.parse()?, registry)?),
+            None => None,
+        };
         let keys = jwt.algorithms.iter().map(|algorithm| {
-            Ok(Key {
+            Ok::<_, KeyError>(Key {
                 key: key(jwt, *algorithm)?,
                 validation: validation(jwt, *algorithm),
             })
         });
         Ok(Self {
             keys: keys.collect::<Result<_, _>>()?,
+            published,
         })
+    }
+
+    /// Keeps the keys up to date that are published, until `end`.
+    pub async fn follow(&self, end: CancellationToken) {
+        if let Some(published) = &self.published {
+            published.follow(end).await;
+        }
+    }
+
+    /// Whether [`TokenError::Key`] may turn out otherwise by [`Verifier::verify_anew`].
+    pub fn learns(&self) -> bool {
+        self.published.is_some()
+    }
+
+    /// Looks for the token's key at the issuer's, if it is not known.
+    pub async fn verify_anew(&self, token: &str) -> Result<Identity, TokenError> {
+        let verified = self.verify(token);
+        match (&verified, &self.published) {
+            (Err(TokenError::Key), Some(published)) if published.look_again().await => self.verify(token),
+            _ => verified,
+        }
     }
 
     pub fn verify(&self, token: &str) -> Result<Identity, TokenError> {
@@ -124,6 +159,15 @@ impl Verifier {
             .iter()
             .find(|key| key.validation.algorithms.contains(&header.alg))
             .ok_or(TokenError::Algorithm)?;
+        let found;
+        let key = if let Some(key) = key {
+            key
+        } else {
+            let published = self.published.as_ref().ok_or(TokenError::Key)?;
+            let wanted = published.find(header.kid.as_deref(), header.alg);
+            found = wanted.ok_or(TokenError::Key)?;
+            &found
+        };
         let claims = jsonwebtoken::decode::<Claims>(token, key, validation)
             .map_err(|error| reason(&error))?
             .claims;
@@ -189,14 +233,17 @@ fn of(algorithm: TokenAlgorithm) -> Algorithm {
     }
 }
 
-fn key(jwt: &Jwt, algorithm: TokenAlgorithm) -> Result<DecodingKey, KeyError> {
+fn key(jwt: &Jwt, algorithm: TokenAlgorithm) -> Result<Option<DecodingKey>, KeyError> {
     let missing = |key| KeyError::Missing {
         key,
         algorithm: algorithm.name(),
     };
     if algorithm.is_symmetric() {
         let secret = jwt.secret.as_ref().ok_or_else(|| missing("secret"))?;
-        return Ok(DecodingKey::from_secret(secret.as_bytes()));
+        return Ok(Some(DecodingKey::from_secret(secret.as_bytes())));
+    }
+    if jwt.jwks_url.is_some() {
+        return Ok(None);
     }
     let path = jwt
         .public_key_file
@@ -208,7 +255,7 @@ fn key(jwt: &Jwt, algorithm: TokenAlgorithm) -> Result<DecodingKey, KeyError> {
         TokenAlgorithm::EdDsa => DecodingKey::from_ed_pem(&pem),
         _ => DecodingKey::from_rsa_pem(&pem),
     };
-    key.map_err(|_| KeyError::Pem {
+    key.map(Some).map_err(|_| KeyError::Pem {
         path: path.clone(),
         algorithm: algorithm.name(),
     })

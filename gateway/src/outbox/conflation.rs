@@ -222,6 +222,7 @@ mod tests {
             time_ms: 1,
             body,
             exclude: None,
+            trace: None,
         })
     }
 

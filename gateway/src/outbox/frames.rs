@@ -2,10 +2,12 @@
 //! them.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use bytes::{Bytes, BytesMut};
 use tidegate_shared::publication::Publication;
 use tidegate_shared::topic::Topic;
+use tidegate_shared::trace::TraceContext;
 
 use crate::dialect::{Compression, Encoding, Format, message_pack};
 use crate::transport::ws::Window;
@@ -19,8 +21,31 @@ pub(crate) struct Frames {
     /// When the oldest publication in it was published; 0 if there is none.
     published_ms: u64,
     origin: Origin,
+    /// Of the first publication in it that is traced.
+    traced: Option<Arc<Traced>>,
     /// What it counts in an outbox, if not the size of the frames.
     weight: Option<usize>,
+}
+
+/// A trace that one of many receivers tells the end of.
+#[derive(Debug)]
+pub(crate) struct Traced {
+    context: TraceContext,
+    told: AtomicBool,
+}
+
+impl Traced {
+    fn new(context: TraceContext) -> Self {
+        Self {
+            context,
+            told: AtomicBool::new(false),
+        }
+    }
+
+    /// For the first who asks.
+    pub(crate) fn take(&self) -> Option<TraceContext> {
+        (!self.told.swap(true, Ordering::Relaxed)).then_some(self.context)
+    }
 }
 
 /// What frames were made of, where an outbox may have to make something else of it.
@@ -43,6 +68,7 @@ impl Frames {
             messages: 0,
             published_ms: 0,
             origin: Origin::Any,
+            traced: None,
             weight: None,
         }
     }
@@ -73,6 +99,10 @@ impl Frames {
         (self.published_ms > 0).then_some(self.published_ms)
     }
 
+    pub(crate) fn traced(&self) -> Option<&Arc<Traced>> {
+        self.traced.as_ref()
+    }
+
     pub(crate) fn into_bytes(self) -> Bytes {
         self.bytes
     }
@@ -86,6 +116,7 @@ pub(crate) struct FramesBuilder {
     scratch: Vec<u8>,
     messages: u32,
     published_ms: u64,
+    traced: Option<Arc<Traced>>,
 }
 
 impl FramesBuilder {
@@ -96,6 +127,7 @@ impl FramesBuilder {
             scratch: Vec::new(),
             messages: 0,
             published_ms: 0,
+            traced: None,
         }
     }
 
@@ -129,6 +161,11 @@ impl FramesBuilder {
         }
     }
 
+    /// What is added next belongs to this trace.
+    pub(crate) fn trace(&mut self, trace: TraceContext) {
+        self.traced.get_or_insert_with(|| Arc::new(Traced::new(trace)));
+    }
+
     /// The same for a publication of this time.
     pub(crate) fn add_published(&mut self, time_ms: u64, write: impl FnOnce(&mut Vec<u8>)) {
         if self.published_ms == 0 {
@@ -144,6 +181,7 @@ impl FramesBuilder {
             messages: self.messages,
             published_ms: self.published_ms,
             origin: Origin::Any,
+            traced: self.traced,
             weight: Some(weight),
         }
     }
@@ -155,6 +193,7 @@ impl FramesBuilder {
             messages: self.messages,
             published_ms: self.published_ms,
             origin: Origin::Any,
+            traced: self.traced,
             weight: None,
         })
     }

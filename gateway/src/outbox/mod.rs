@@ -15,7 +15,7 @@ mod metrics;
 mod order;
 mod set;
 
-pub(crate) use frames::{Frames, FramesBuilder, Origin};
+pub(crate) use frames::{Frames, FramesBuilder, Origin, Traced};
 pub(crate) use metrics::Metrics;
 pub(crate) use order::{Follow, Order};
 pub(crate) use set::OutboxSet;

@@ -186,6 +186,7 @@ fn news(topic: &str, number: u64) -> Frames {
             event: None,
         },
         exclude: None,
+        trace: None,
     });
     let frames = Frames::control(Bytes::from(vec![b'x'; 300]));
     frames.of(Origin::Latest([publication].into()))

@@ -44,6 +44,34 @@ impl Session {
     ) -> Vec<Effect> {
         match verified {
             Ok(identity) => self.become_user("auth", id, identity, left.map(|left| (now, left))),
+            Err(_) if self.is_stranger() => Self::turn_away(),
+            Err(failure) => vec![Effect::reply("auth", id, Reply::Failed(failure))],
+        }
+    }
+
+    /// The token's key has to be asked for first. What comes meanwhile waits, as after a password.
+    pub(crate) fn verify_later(&mut self, id: Option<RequestId>, token: Box<str>) -> Vec<Effect> {
+        self.logging_in = true;
+        self.commands += 1;
+        let ticket = Ticket {
+            id,
+            action: "auth",
+            topic: None,
+        };
+        let work = Work::Verify { token };
+        vec![Effect::Start(Box::new(Operation { ticket, work }))]
+    }
+
+    pub(super) fn verified_late(
+        &mut self,
+        id: Option<RequestId>,
+        verified: Result<Arc<Identity>, Failure>,
+        ends: Option<(Instant, Duration)>,
+    ) -> Vec<Effect> {
+        self.logging_in = false;
+        match verified {
+            Ok(identity) => self.become_user("auth", id, identity, ends),
+            Err(_) if self.is_stranger() => Self::turn_away(),
             Err(failure) => vec![Effect::reply("auth", id, Reply::Failed(failure))],
         }
     }
@@ -74,6 +102,7 @@ impl Session {
         self.logging_in = false;
         match result {
             Ok(identity) => self.become_user("login", id, identity, None),
+            Err(_) if self.is_stranger() => Self::turn_away(),
             Err(failure) => vec![Effect::reply("login", id, Reply::Failed(failure))],
         }
     }
@@ -98,6 +127,7 @@ impl Session {
             user: identity.user.clone(),
             expires_at: identity.expires_at,
         };
+        self.introduced();
         let is_new = self.bearer.is_none();
         self.bearer = Some(Box::new(Bearer::new(identity.clone(), ends)));
         let mut effects = vec![Effect::reply(action, id, reply), Effect::Identified(identity)];

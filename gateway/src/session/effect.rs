@@ -1,6 +1,7 @@
 //! What a session wants done, and what it is told when it is done.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use tidegate_shared::broker::{Draft, From};
 use tidegate_shared::code::CloseCode;
@@ -8,6 +9,7 @@ use tidegate_shared::config::Secret;
 use tidegate_shared::job::{JobDraft, JobId, Submitted};
 use tidegate_shared::position::Since;
 use tidegate_shared::topic::Topic;
+use tokio::time::Instant;
 
 use crate::dialect::{CallRequest, Failure, Goodbye, Reply, RequestId};
 use crate::identity::Identity;
@@ -112,6 +114,10 @@ pub(crate) enum Work {
         job: JobId,
         only: Option<Box<Own>>,
     },
+    /// Check a token whose key has to be asked for.
+    Verify {
+        token: Box<str>,
+    },
     /// Find out whether the password is the user's.
     Login {
         user: Box<str>,
@@ -148,6 +154,11 @@ pub(crate) enum Outcome {
         submitted: Reply,
     },
     LoggedIn(Result<Arc<Identity>, Failure>),
+    /// Of [`Work::Verify`]. The token counts from then for so long.
+    Verified {
+        verified: Result<Arc<Identity>, Failure>,
+        ends: Option<(Instant, Duration)>,
+    },
     /// Of [`Work::Job`].
     Job {
         joined: bool,

@@ -13,6 +13,7 @@ mod effect;
 mod follows;
 mod greeting;
 mod heartbeat;
+mod introduction;
 mod lane;
 mod limit;
 mod order;
@@ -72,6 +73,8 @@ pub(crate) struct Session {
     age: Age,
     /// `None`: anonymous.
     bearer: Option<Box<Bearer>>,
+    /// When a client that has not said who it is must have. `None`: it need not, or has.
+    stranger_until: Option<Box<Instant>>,
     /// A password is being checked. What comes after it waits: it may be allowed to the user alone.
     logging_in: bool,
     /// May do everything.
@@ -98,6 +101,7 @@ impl Session {
             heartbeat,
             age,
             bearer: None,
+            stranger_until: None,
             logging_in: false,
             trusted: false,
         }
@@ -135,14 +139,22 @@ impl Session {
     /// When [`Session::on_age`] is to be called next, if ever.
     pub(crate) fn age_deadline(&self) -> Option<Instant> {
         let bearer = self.bearer.as_ref().and_then(|bearer| bearer.deadline());
-        [self.age.deadline(), bearer].into_iter().flatten().min()
+        let stranger = self.stranger_until.as_deref().copied();
+        let all = [self.age.deadline(), bearer, stranger];
+        all.into_iter().flatten().min()
     }
 
     /// [`Session::on_tick`] for a client that is not asked whether it is there.
     pub(crate) fn on_age(&mut self, now: Instant) -> Vec<Effect> {
         self.settle_rate(now);
         let bearer = self.bearer.as_mut().and_then(|bearer| bearer.on_tick(now));
-        self.age.on_tick(now).into_iter().chain(bearer).collect()
+        let late = self.late_introduction(now);
+        self.age
+            .on_tick(now)
+            .into_iter()
+            .chain(bearer)
+            .chain(late)
+            .collect()
     }
 
     /// Whether [`Session::on_traffic`] is to be called.
@@ -243,6 +255,7 @@ impl Session {
                     }
                 }
             }
+            Outcome::Verified { verified, ends } => effects.extend(self.verified_late(id, verified, ends)),
             Outcome::LoggedIn(result) => effects.extend(self.logged_in(id, result)),
             Outcome::Job { joined } => {
                 if let Some(topic) = &topic {

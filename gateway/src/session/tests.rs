@@ -360,6 +360,7 @@ fn submitted(id: &JobId) -> Outcome {
         run_at: None,
         cancelling: false,
         dead_letter: false,
+        traceparent: None,
     };
     Outcome::Submitted {
         job: id.clone(),

@@ -10,6 +10,7 @@ mod options;
 mod proxied;
 mod slots;
 mod stream;
+mod tls;
 
 use std::convert::Infallible;
 use std::io;
@@ -28,8 +29,9 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tidegate_shared::code::ErrorCode;
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc;
+use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tower::Service;
 
@@ -37,8 +39,9 @@ pub use line::Line;
 pub use metrics::Metrics;
 pub use proxied::{ClientAddress, Trusted};
 pub use stream::ClientStream;
+pub use tls::Certificates;
 
-use self::slots::Slots;
+use self::slots::{Slot, Slots};
 use super::http::Problem;
 
 /// Most bytes that hyper keeps of one connection, both ways, beside a request's head.
@@ -63,6 +66,8 @@ pub struct Settings {
     pub drain: Duration,
     /// Proxies that are believed.
     pub trusted: Trusted,
+    /// Absent: without TLS.
+    pub tls: Option<Arc<Certificates>>,
 }
 
 /// Serves `router` until `shutdown`. Then nothing more is accepted, requests under way are finished
@@ -146,9 +151,10 @@ async fn serve_port(
             trusted: settings.trusted.clone(),
             patience: settings.handshake_timeout,
             metrics: metrics.clone(),
+            tls: settings.tls.clone(),
         };
-        let stream = ClientStream::new(stream, slot);
-        tokio::spawn(serve_one(stream, peer, router.clone(), http.clone(), life));
+        let client = Client { stream, slot, peer };
+        tokio::spawn(serve_one(client, router.clone(), http.clone(), life));
     }
     drop(listener);
     drop(serving);
@@ -169,28 +175,50 @@ struct Life {
     /// For what comes before the first request.
     patience: Duration,
     metrics: Metrics,
+    tls: Option<Arc<Certificates>>,
 }
 
-async fn serve_one(
-    mut stream: ClientStream,
+/// Who was accepted.
+struct Client {
+    stream: TcpStream,
+    slot: Slot,
     peer: SocketAddr,
-    router: Router,
-    http: http1::Builder,
-    life: Life,
-) {
+}
+
+impl Client {
+    /// Finds out where it comes from, and shakes hands. `None` if it is of no use.
+    async fn prepare(mut self, life: &Life) -> Option<(ClientStream, SocketAddr)> {
+        let source = timeout(life.patience, life.trusted.source(&mut self.stream, self.peer));
+        let Ok(Some(peer)) = source.await else {
+            tracing::debug!(peer = %self.peer, "a proxy's connection begins with what cannot be read");
+            return None;
+        };
+        let Some(certificates) = &life.tls else {
+            return Some((ClientStream::new(self.stream, self.slot), peer));
+        };
+        let secured = ClientStream::secure(self.stream, self.slot, certificates.current());
+        match timeout(life.patience, Box::pin(secured)).await {
+            Ok(Ok(stream)) => return Some((stream, peer)),
+            Ok(Err(error)) => tracing::debug!(%peer, %error, "a TLS handshake failed"),
+            Err(_) => tracing::debug!(%peer, "a TLS handshake took too long"),
+        }
+        life.metrics.rejected("tls");
+        None
+    }
+}
+
+async fn serve_one(client: Client, router: Router, http: http1::Builder, life: Life) {
+    let Some((stream, peer)) = client.prepare(&life).await else {
+        return;
+    };
     let Life {
         shutdown,
         cut,
         line,
         trusted,
-        patience,
         metrics,
+        ..
     } = life;
-    let source = tokio::time::timeout(patience, trusted.source(stream.tcp(), peer));
-    let Ok(Some(peer)) = source.await else {
-        tracing::debug!(%peer, "a proxy's connection begins with what cannot be read");
-        return;
-    };
     let lent = line.clone();
     let asked = Arc::new(AtomicBool::new(false));
     let asks = asked.clone();

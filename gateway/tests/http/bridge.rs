@@ -23,7 +23,7 @@ const ANN: &str = "authorization: Basic YW5uOm9mIGFubg==\r\n";
 fn config() -> Config {
     let mut config = node::config();
     for (path, anonymous) in [
-        ("/api/queue/{*rest}", true),
+        ("/api/shop/{*rest}", true),
         ("/shop", true),
         ("/inside/{*rest}", false),
     ] {
@@ -75,7 +75,7 @@ async fn a_request_is_a_call_and_its_answer_the_response(ground: Ground) {
     let (told, answer) = both(
         &here,
         &hand,
-        "POST /api/queue/a/b?x=1",
+        "POST /api/shop/a/b?x=1",
         "content-type: application/json\r\nx-other: y\r\n",
         "{\"callsign\":\"W1AW\"}",
         json!({"status": 201, "headers": {"x-made": "yes"}, "body": {"ok": true}}),
@@ -84,7 +84,7 @@ async fn a_request_is_a_call_and_its_answer_the_response(ground: Ground) {
     assert_eq!(
         told,
         json!({
-            "method": "POST", "path": "/api/queue/a/b", "query": {"x": "1"},
+            "method": "POST", "path": "/api/shop/a/b", "query": {"x": "1"},
             "headers": {"content-type": "application/json"}, "body": "{\"callsign\":\"W1AW\"}",
         })
     );
@@ -130,7 +130,7 @@ async fn what_goes_wrong_is_a_problem(ground: Ground) {
     let large = "x".repeat(20_000);
     request(&here, "POST /shop", "", &large).await.problem(413, 114);
     request(&here, "GET /shop/%2F", "", "").await.problem(404, 111);
-    request(&here, "GET /api/queue/%2F", "", "")
+    request(&here, "GET /api/shop/%2F", "", "")
         .await
         .problem(400, 103);
     let foreign = "origin: http://elsewhere.example\r\n";

@@ -60,6 +60,19 @@ impl Wire {
         let _ = self.stream.write_all(bytes.as_ref()).await;
     }
 
+    /// Whether the peer still takes them.
+    pub(crate) async fn is_taken(&mut self, bytes: impl AsRef<[u8]>) -> bool {
+        self.stream.write_all(bytes.as_ref()).await.is_ok()
+    }
+
+    /// So many bytes that come next.
+    pub(crate) async fn bytes(&mut self, count: usize) -> Vec<u8> {
+        let reading = async { while self.unread.len() < count && self.fill().await {} };
+        tokio::time::timeout(DEADLINE, reading).await.expect("in time");
+        assert!(self.unread.len() >= count, "the connection ended");
+        self.unread.drain(..count).collect()
+    }
+
     /// The next answer, or `None` if the connection ended first.
     pub(crate) async fn answer(&mut self) -> Option<Answer> {
         tokio::time::timeout(DEADLINE, self.read_answer())

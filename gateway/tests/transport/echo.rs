@@ -17,6 +17,7 @@ pub(crate) fn settings() -> Settings {
         handshake_timeout: Duration::from_secs(5),
         drain: Duration::from_secs(5),
         trusted: Trusted::default(),
+        tls: None,
     }
 }
 

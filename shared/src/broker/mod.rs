@@ -19,6 +19,7 @@ use crate::name::{IdempotencyKey, SessionId};
 use crate::position::{Position, Since};
 use crate::publication::{Body, Publication, Snapshot};
 use crate::topic::Topic;
+use crate::trace::TraceContext;
 
 /// What a caller may rely on:
 ///
@@ -124,6 +125,7 @@ pub struct Draft {
     /// For [`Body::Set`]: how long the key lives. Absent: for the namespace's `key_ttl`. Zero, in either:
     /// for ever.
     pub ttl: Option<Duration>,
+    pub trace: Option<TraceContext>,
 }
 
 impl Draft {
@@ -133,6 +135,7 @@ impl Draft {
             key: None,
             exclude: None,
             ttl: None,
+            trace: None,
         }
     }
 }

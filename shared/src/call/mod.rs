@@ -49,8 +49,9 @@ pub trait Calls: Send + Sync + 'static {
         ttl: Duration,
     ) -> Result<Vec<Taken>, CallError>;
 
-    /// Resolves when there may be calls to take, at the latest after `timeout`. May be wrong in both
-    /// directions: take to be sure.
+    /// Resolves when a call may have come since the last [`Calls::take`] that gave fewer than it was asked
+    /// for, or when the turn of a serial group may be free; at the latest after `timeout`. May be wrong in
+    /// both directions: take to be sure.
     async fn wait(&self, service: &Service, timeout: Duration) -> Result<(), CallError>;
 
     /// Answers a call that was taken, and lets the next one of a serial group begin. Who asked may have

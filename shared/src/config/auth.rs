@@ -29,6 +29,8 @@ pub struct Jwt {
     pub secret: Option<Secret>,
     /// PEM, for the others.
     pub public_key_file: Option<PathBuf>,
+    /// In place of the file: where the issuer publishes its keys, `http` or `https`.
+    pub jwks_url: Option<String>,
     /// Must be among a token's `aud`, if set.
     pub audience: Option<String>,
     /// Must be a token's `iss`, if set.
@@ -43,6 +45,7 @@ impl Default for Jwt {
             algorithms: vec![TokenAlgorithm::Hs256],
             secret: None,
             public_key_file: None,
+            jwks_url: None,
             audience: None,
             issuer: None,
             leeway: Duration::from_secs(30),
@@ -132,6 +135,7 @@ fn jwt(section: &mut Section<'_, '_, '_>) -> Jwt {
             .unwrap_or(default.algorithms),
         secret: section.text("secret", secret),
         public_key_file: section.text("public_key_file", |text| Ok(PathBuf::from(text))),
+        jwks_url: section.text("jwks_url", value::web_address).flatten(),
         audience: section.text("audience", not_empty),
         issuer: section.text("issuer", not_empty),
         leeway: section
@@ -142,12 +146,22 @@ fn jwt(section: &mut Section<'_, '_, '_>) -> Jwt {
         let wrong = Wrong::new("no algorithm is named", "name one at least, as \"HS256\"");
         section.wrong("algorithms", section.place_of("algorithms"), wrong);
     }
-    if jwt.public_key_file.is_some() && jwt.algorithms.iter().all(|one| one.is_symmetric()) {
+    let key = match (&jwt.public_key_file, &jwt.jwks_url) {
+        (Some(_), Some(_)) => {
+            let wrong = Wrong::new("there is a file with a public key, too", "remove one of them");
+            section.wrong("jwks_url", section.place_of("jwks_url"), wrong);
+            return jwt;
+        }
+        (Some(_), None) => "public_key_file",
+        (None, Some(_)) => "jwks_url",
+        (None, None) => return jwt,
+    };
+    if jwt.algorithms.iter().all(|one| one.is_symmetric()) {
         let wrong = Wrong::new(
             "none of the `algorithms` checks with a public key",
             "name those that your tokens are signed with in `algorithms`: \"RS256\", \"ES256\" or \"EdDSA\"",
         );
-        section.wrong("public_key_file", section.place_of("public_key_file"), wrong);
+        section.wrong(key, section.place_of(key), wrong);
     }
     jwt
 }
@@ -157,7 +171,9 @@ impl Jwt {
     pub(super) fn missing(&self) -> Option<(TokenAlgorithm, &'static str)> {
         self.algorithms.iter().find_map(|one| match one.is_symmetric() {
             true if self.secret.is_none() => Some((*one, "secret")),
-            false if self.public_key_file.is_none() => Some((*one, "public_key_file")),
+            false if self.public_key_file.is_none() && self.jwks_url.is_none() => {
+                Some((*one, "public_key_file"))
+            }
             _ => None,
         })
     }

@@ -4,6 +4,7 @@ mod path;
 
 use std::fmt;
 use std::net::SocketAddr;
+use std::time::Duration;
 
 pub use path::API_NAMES;
 
@@ -25,6 +26,10 @@ pub struct Endpoint {
     pub anonymous: bool,
     /// An address of its own. Absent: the gateway's.
     pub listen: Option<SocketAddr>,
+    /// Most connections of it on one node. 0: as many as the node may have.
+    pub connections: usize,
+    /// Interval of the server's WebSocket pings. Absent: that of `limits`.
+    pub ping: Option<Duration>,
 }
 
 /// What an endpoint speaks.
@@ -40,6 +45,9 @@ impl DialectName {
 
     /// Requests over HTTP, each a call of the application.
     pub const HTTP: Self = Self("http");
+    /// What an application tells everybody, as Server-Sent Events.
+    pub const EVENTS: Self = Self("events");
+    pub const RPC: Self = Self("rpc");
 
     /// All there are. The gateway has a table of what speaks them.
     pub const ALL: &[Self] = &[
@@ -50,7 +58,9 @@ impl DialectName {
         Self("tasks"),
         Self("rooms"),
         Self::SOCKETIO,
+        Self::RPC,
         Self::HTTP,
+        Self::EVENTS,
     ];
 
     pub fn as_str(self) -> &'static str {
@@ -69,22 +79,40 @@ const BUILT_IN: &[(&str, &str, &str)] = &[
     ("/ws", "native", ""),
     ("/arma/ws", "sync", ""),
     ("/ark/ws", "feed", ""),
+    ("/ark/api/{*rest}", "http", "ark"),
     ("/bedrock/ws", "tasks", ""),
+    ("/bedrock/api/{*rest}", "http", "bedrock"),
     ("/ws/game/", "rooms", "mud"),
     ("/ws/game/{room}/", "rooms", "mud"),
     ("/ws/chat/", "rooms", "mud-chat"),
     ("/socket.io/", "socketio", "mud"),
+    ("/ws/connect", "rpc", "pileup"),
+    ("/api/public/{*rest}", "http", "pileup"),
+    ("/api/queue/{*rest}", "http", "pileup"),
+    ("/api/admin/{*rest}", "http", "pileup"),
+    ("/api/events/stream", "events", "pileup"),
+    ("/status", "http", "pileup"),
 ];
+
+/// What clients of the dialect `rpc` were told of their server.
+const RPC_CONNECTIONS: usize = 100;
+const RPC_PING: Duration = Duration::from_secs(30);
 
 impl Endpoint {
     /// One at the gateway's address, for the application that its dialect was made for.
     pub fn new(path: &str, dialect: DialectName) -> Self {
+        let (connections, ping) = match dialect {
+            DialectName::RPC => (RPC_CONNECTIONS, Some(RPC_PING)),
+            _ => (0, None),
+        };
         Self {
             path: path.to_owned(),
             dialect,
             app: String::new(),
             anonymous: false,
             listen: None,
+            connections,
+            ping,
         }
     }
 
@@ -112,6 +140,8 @@ pub(super) fn read(root: &mut Section<'_, '_, '_>, anonymous: bool, endpoints: &
         let app = section.text("app", app).unwrap_or_default();
         let anonymous = section.flag("anonymous").unwrap_or(anonymous);
         let listen = section.text("listen", value::address);
+        let connections = section.number("connections", &(0..=1_000_000));
+        let ping = section.time("ping", &(Duration::from_millis(100)..=Duration::from_secs(3_600)));
         let Some(path) = at_path else { return };
         let dialect = dialect.unwrap_or(DialectName::NATIVE);
         if dialect == DialectName::HTTP && app.is_empty() {
@@ -137,11 +167,14 @@ pub(super) fn read(root: &mut Section<'_, '_, '_>, anonymous: bool, endpoints: &
             section.wrong("path", section.place_of("path"), wrong);
             return;
         }
+        let usual = Endpoint::new(&path, dialect);
         read.push(Endpoint {
             app,
             anonymous,
             listen,
-            ..Endpoint::new(&path, dialect)
+            connections: connections.unwrap_or(usual.connections),
+            ping: ping.or(usual.ping),
+            ..usual
         });
     });
     if count > 0 {

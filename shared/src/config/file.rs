@@ -18,6 +18,7 @@ use super::reader::Reader;
 use super::schedules;
 use super::section::Section;
 use super::served;
+use super::tls;
 use super::value;
 use super::{Config, Connection, Drain, Gateway, Jobs, LogFormat, Redis, Telemetry, Worker};
 use crate::job::QueuePolicy;
@@ -82,6 +83,10 @@ pub(super) fn read<'d>(
 fn redis(section: &mut Section<'_, '_, '_>, redis: &mut Redis) {
     keep(&mut redis.url, section.text("url", value::redis_url));
     keep(&mut redis.prefix, section.text("prefix", value::prefix));
+    keep(&mut redis.ca, section.text("ca", tls::file));
+    let cert = section.text("client_cert", tls::file).flatten();
+    let key = section.text("client_key", tls::file).flatten();
+    redis.client = tls::pair(section, ("client_cert", cert), ("client_key", key));
 }
 
 fn gateway(section: &mut Section<'_, '_, '_>, gateway: &mut Gateway) {
@@ -101,6 +106,10 @@ fn gateway(section: &mut Section<'_, '_, '_>, gateway: &mut Gateway) {
         &mut gateway.trusted_proxies,
         section.list("trusted_proxies", network::network),
     );
+    section.table("gateway.tls", |section| tls::read(section, &mut gateway.tls));
+    section.table("gateway.admin_tls", |section| {
+        tls::read(section, &mut gateway.admin_tls);
+    });
 }
 
 fn connection(section: &mut Section<'_, '_, '_>, connection: &mut Connection) {
@@ -285,4 +294,8 @@ fn telemetry(section: &mut Section<'_, '_, '_>, telemetry: &mut Telemetry) {
     keep(&mut telemetry.log, section.text("log", value::log_filter));
     let formats = [("text", LogFormat::Text), ("json", LogFormat::Json)];
     keep(&mut telemetry.log_format, section.choice("log_format", &formats));
+    keep(
+        &mut telemetry.otlp_endpoint,
+        section.text("otlp_endpoint", value::web_address),
+    );
 }

@@ -169,7 +169,7 @@ fn key_missing(config: &Config) -> Option<Mistake> {
         ),
         help: match key {
             "secret" => "set it, or TIDEGATE_TOKEN_SECRET in the environment".into(),
-            _ => "name a PEM file with the public key".into(),
+            _ => "name a PEM file with the public key, or `jwks_url`".into(),
         },
     })
 }

@@ -16,6 +16,7 @@ mod mistake;
 mod network;
 mod not_yet;
 mod overrides;
+mod pileup;
 mod quantity;
 mod queues;
 mod reader;
@@ -25,6 +26,7 @@ mod served;
 mod shape;
 #[cfg(test)]
 mod tests;
+mod tls;
 mod users;
 mod value;
 
@@ -46,6 +48,8 @@ pub use limits::Limits;
 pub use mistake::{ConfigErrors, Mistake, Place};
 pub use network::Network;
 pub use overrides::Overrides;
+pub use pileup::{Pileup, Qrz};
+pub use tls::Tls;
 pub use users::{Password, User};
 
 #[derive(Debug, Clone)]
@@ -74,6 +78,10 @@ pub struct Redis {
     pub url: String,
     /// First part of every key, without the colon. A hash tag's braces are not allowed in it.
     pub prefix: String,
+    /// Of `rediss://`: whose certificates are believed. Absent: those that the system trusts.
+    pub ca: Option<PathBuf>,
+    /// A certificate and its key, to be shown to Redis.
+    pub client: Option<(PathBuf, PathBuf)>,
 }
 
 /// Without the URL: it may hold a password.
@@ -95,6 +103,9 @@ pub struct Gateway {
     pub allowed_origins: Vec<String>,
     /// Whose word counts on where a client comes from.
     pub trusted_proxies: Vec<Network>,
+    /// Of the client port, and of endpoints with an address of their own.
+    pub tls: Option<Tls>,
+    pub admin_tls: Option<Tls>,
 }
 
 /// What clients may do with jobs. Binds clients only, never `/api`.
@@ -152,6 +163,7 @@ pub struct Worker {
     pub webhook: Webhook,
     /// The programs that `command` may run, each with a name of its own. Empty: none.
     pub commands: Vec<Command>,
+    pub pileup: Pileup,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -159,6 +171,8 @@ pub struct Telemetry {
     /// A filter as `info` or `info,tidegate_gateway=debug`.
     pub log: String,
     pub log_format: LogFormat,
+    /// Where traces are told, as `http://host:4318`. Absent: nowhere.
+    pub otlp_endpoint: Option<String>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -192,6 +206,8 @@ impl Default for Config {
             redis: Redis {
                 url: "redis://127.0.0.1:6379".into(),
                 prefix: "tg".into(),
+                ca: None,
+                client: None,
             },
             gateway: Gateway {
                 listen: any(8080),
@@ -199,6 +215,8 @@ impl Default for Config {
                 advertise: None,
                 allowed_origins: Vec::new(),
                 trusted_proxies: Vec::new(),
+                tls: None,
+                admin_tls: None,
             },
             limits: Limits::default(),
             connection: Connection {
@@ -231,11 +249,13 @@ impl Default for Config {
                 admin_listen: any(9091),
                 webhook: Webhook::default(),
                 commands: Vec::new(),
+                pileup: Pileup::default(),
             },
             schedules: Vec::new(),
             telemetry: Telemetry {
                 log: "info".into(),
                 log_format: LogFormat::Text,
+                otlp_endpoint: None,
             },
         }
     }

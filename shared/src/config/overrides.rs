@@ -4,9 +4,10 @@
 use std::net::SocketAddr;
 
 use super::Config;
-use super::auth;
+use super::auth::{self, Secret};
 use super::builtin;
 use super::mistake::{Mistake, Place, Wrong};
+use super::pileup;
 use super::served;
 use super::value;
 
@@ -87,6 +88,32 @@ pub(super) fn apply(
     });
     over.put("TIDEGATE_WEBHOOK_SECRET", "", None, |text| {
         config.worker.webhook.secret = Some(builtin::secret(text)?);
+        Ok(())
+    });
+    over.put("ADMIN_USERNAME", "", None, |text| pileup::admin(text, config));
+    over.put("ADMIN_PASSWORD", "", None, |text| {
+        pileup::admin_password(text, config);
+        Ok(())
+    });
+    over.put("MAX_QUEUE_SIZE", "", None, |text| {
+        pileup::max_queue_size(text, config)
+    });
+    over.put("WEBSOCKET_MAX_CONNECTIONS", "", None, |text| {
+        pileup::max_connections(text, config)
+    });
+    over.put("WEBSOCKET_HEARTBEAT_INTERVAL", "", None, |text| {
+        pileup::heartbeat(text, config)
+    });
+    over.put("QRZ_USERNAME", "", None, |text| {
+        config.worker.pileup.qrz.username = Some(text.into());
+        Ok(())
+    });
+    over.put("QRZ_PASSWORD", "", None, |text| {
+        config.worker.pileup.qrz.password = Some(Secret::new(text));
+        Ok(())
+    });
+    over.put("QRZ_URL", "", None, |text| {
+        config.worker.pileup.qrz.url = Some(text.into());
         Ok(())
     });
     over.mistakes

@@ -13,7 +13,7 @@ use super::mistake::{Wrong, echo};
 use super::not_yet;
 use super::quantity;
 use super::reader::{Form, Known, Reader, Unknown, join};
-use super::shape::{Off, is_a, json, kind, number, time};
+use super::shape::{is_a, json, kind, number, time};
 use crate::json::RawJson;
 
 #[derive(Debug)]
@@ -312,17 +312,7 @@ impl<'r, 's, 'd> Section<'r, 's, 'd> {
     }
 
     /// Deals with the keys that nobody asked for.
-    pub(super) fn finish(mut self) {
-        let path = self.path;
-        for entry in not_yet::KEYS.iter().filter(|entry| entry.section == path) {
-            if let Some((value, at)) = self.ask(entry.name, Form::Value) {
-                match entry.shape.check(value) {
-                    Ok(()) if entry.off.is(value) => {}
-                    Ok(()) => self.unavailable(entry.name, entry.off, at),
-                    Err(wrong) => self.wrong(entry.name, at, wrong),
-                }
-            }
-        }
+    pub(super) fn finish(self) {
         for (key, value) in self.table {
             if !self.asked.contains(&key.get_ref().as_ref()) {
                 let form = match value.get_ref() {
@@ -342,15 +332,6 @@ impl<'r, 's, 'd> Section<'r, 's, 'd> {
                 });
             }
         }
-    }
-
-    fn unavailable(&mut self, key: &str, off: Off, at: usize) {
-        let path = join(self.path, key);
-        let what = format!("`{path}` is not available in this version");
-        let help = match off {
-            Off::Nothing => "remove it".into(),
-        };
-        self.reader.report(at, path, what, help);
     }
 }
 

@@ -9,46 +9,6 @@ use toml::de::DeValue;
 use super::mistake::Wrong;
 use super::quantity;
 
-/// What a value that is not used yet must look like.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Shape {
-    Text,
-}
-
-/// The value that means what this version does anyway.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Off {
-    /// 0, `0s`, an empty text or list.
-    Nothing,
-}
-
-impl Shape {
-    pub(super) fn check(self, value: &DeValue<'_>) -> Result<(), Wrong> {
-        let is = |fine: bool, help: &str| {
-            if fine {
-                Ok(())
-            } else {
-                Err(Wrong::new(is_a(value), help))
-            }
-        };
-        match self {
-            Self::Text => is(matches!(value, DeValue::String(_)), "write a text between quotes"),
-        }
-    }
-}
-
-impl Off {
-    pub(super) fn is(self, value: &DeValue<'_>) -> bool {
-        match self {
-            Self::Nothing => match value {
-                DeValue::String(text) => text.is_empty(),
-                DeValue::Array(array) => array.is_empty(),
-                other => number(other) == Ok(0),
-            },
-        }
-    }
-}
-
 pub(super) fn number(value: &DeValue<'_>) -> Result<u64, Wrong> {
     let DeValue::Integer(integer) = value else {
         return Err(Wrong::new(is_a(value), "write a whole number, without quotes"));

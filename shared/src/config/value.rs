@@ -9,7 +9,6 @@ use sha2::{Digest, Sha256};
 use tracing_subscriber::EnvFilter;
 
 use super::mistake::{Wrong, echo};
-use super::not_yet;
 use super::quantity::{number, within};
 use crate::name::{self, QueueName};
 
@@ -65,19 +64,37 @@ pub(super) fn advertise(text: &str) -> Result<Option<String>, Wrong> {
 }
 
 /// Checks form only; never repeats the URL, which may hold a password.
+/// Of another server; an empty text: none.
+pub(super) fn web_address(text: &str) -> Result<Option<String>, Wrong> {
+    if text.is_empty() {
+        return Ok(None);
+    }
+    let host = text
+        .strip_prefix("https://")
+        .or_else(|| text.strip_prefix("http://"));
+    let host = host.and_then(|rest| rest.split(['/', '?', '#']).next());
+    let fine = |host: &str| !host.is_empty() && !host.contains('@');
+    let visible = text.bytes().all(|byte| byte.is_ascii_graphic());
+    if host.is_some_and(fine) && visible {
+        return Ok(Some(text.to_owned()));
+    }
+    Err(Wrong::new(
+        "this is not the address of a server",
+        "write \"https://host/path\", or \"http://host:port/path\" within a network of your own",
+    ))
+}
+
 pub(super) fn redis_url(text: &str) -> Result<String, Wrong> {
     const HELP: &str = "write \"redis://host:6379\", with user:password@ before the host and /database \
                         after the port if needed; \"redis-cluster://host:6379,host:6379\" for a Cluster, \
-                        \"redis-sentinel://host:26379,host:26379/service\" for Sentinels";
+                        \"redis-sentinel://host:26379,host:26379/service\" for Sentinels; rediss in place of redis \
+                        for TLS";
     let Some((scheme, rest)) = text.split_once("://") else {
         return Err(Wrong::new("this is not a URL", HELP));
     };
-    if not_yet::values("redis.url").contains(&scheme) {
-        return Err(Wrong::new(
-            format!("`{scheme}://` is not available in this version"),
-            HELP,
-        ));
-    }
+    // With TLS it is written the same otherwise.
+    let plain = scheme.replacen("rediss", "redis", 1);
+    let scheme = plain.as_str();
     let (authority, path) = rest.split_once('/').unwrap_or((rest, ""));
     let hosts = authority.rsplit_once('@').map_or(authority, |(_, hosts)| hosts);
     let database = match scheme {
@@ -271,6 +288,9 @@ mod tests {
             "redis://user:p@ss@[::1]:6379",
             "redis-cluster://:p@a,b:7001,[::1]:7002",
             "redis-sentinel://a:26379,b/mymaster/2",
+            "rediss://user:p@cache:6380/1",
+            "rediss-cluster://a,b",
+            "rediss-sentinel://a/main",
         ] {
             assert_eq!(redis_url(text).as_deref(), Ok(text));
         }
@@ -290,7 +310,7 @@ mod tests {
             "redis-cluster://hunter2@a,b:0",
             "redis-sentinel://hunter2@a",
             "redis-sentinel://hunter2@a/main/x",
-            "rediss://hunter2@a",
+            "redisss://hunter2@a",
         ] {
             let wrong = redis_url(text).expect_err(text);
             assert!(!wrong.what.contains("hunter2"), "{wrong:?}");

@@ -88,6 +88,7 @@ impl Jobs {
             run_at,
             cancelling: false,
             dead_letter: false,
+            traceparent: draft.trace.map(|trace| trace.to_string()),
         };
         let (position, snapshot) = write(topics, &record, now)?;
         topics.hold(&Topic::of_job(&draft.id));

@@ -57,6 +57,7 @@ mod tests {
                 event: None,
             },
             exclude: None,
+            trace: None,
         })
     }
 

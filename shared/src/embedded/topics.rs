@@ -15,6 +15,7 @@ use crate::namespace::{Namespace, Namespaces, TopicKind};
 use crate::position::Position;
 use crate::publication::{Body, Place, Publication, Snapshot};
 use crate::topic::Topic;
+use crate::trace::TraceContext;
 
 /// One broker on this store.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -36,6 +37,13 @@ pub(super) struct Topics {
 struct Listener {
     outlet: Outlet,
     attached: HashSet<Topic>,
+}
+
+/// What goes with a publication besides its body.
+#[derive(Debug, Clone, Copy, Default)]
+struct Aside {
+    exclude: Option<SessionId>,
+    trace: Option<TraceContext>,
 }
 
 impl Topics {
@@ -152,13 +160,21 @@ impl Topics {
             }
             _ => {}
         }
-        let (body, exclude) = match (namespace.kind, draft.body) {
+        let (body, aside) = match (namespace.kind, draft.body) {
             // Only the data travels on a bare topic.
-            (TopicKind::Bare, Body::Message { data, .. }) => (Body::Message { data, event: None }, None),
-            (_, body) => (body, draft.exclude),
+            (TopicKind::Bare, Body::Message { data, .. }) => {
+                (Body::Message { data, event: None }, Aside::default())
+            }
+            (_, body) => (
+                body,
+                Aside {
+                    exclude: draft.exclude,
+                    trace: draft.trace,
+                },
+            ),
         };
         Ok(Published {
-            position: self.append(topic, &namespace, body, exclude, now),
+            position: self.append(topic, &namespace, body, aside, now),
             duplicate: false,
             changed: true,
         })
@@ -175,7 +191,7 @@ impl Topics {
             let namespace = namespace.get_or_insert_with(|| Arc::clone(self.namespaces.of(topic)));
             let body = Body::Remove { key, expired: true };
             let namespace = Arc::clone(namespace);
-            self.append(topic, &namespace, body, None, now);
+            self.append(topic, &namespace, body, Aside::default(), now);
         }
     }
 
@@ -190,6 +206,7 @@ impl Topics {
             time_ms: now,
             body,
             exclude: None,
+            trace: None,
         }));
     }
 
@@ -209,7 +226,11 @@ impl Topics {
     /// Appends to the topic of a job or queue.
     pub(super) fn append_of_job(&mut self, topic: &Topic, body: Body, now: u64) -> Option<Position> {
         let namespace = self.namespace(topic);
-        let position = self.append(topic, &namespace, body, None, now);
+        let trace = match &body {
+            Body::Job { record } => TraceContext::of_record(record),
+            _ => None,
+        };
+        let position = self.append(topic, &namespace, body, Aside { trace, exclude: None }, now);
         self.settle(topic, now);
         position
     }
@@ -219,7 +240,7 @@ impl Topics {
         topic: &Topic,
         namespace: &Namespace,
         body: Body,
-        exclude: Option<SessionId>,
+        aside: Aside,
         now: u64,
     ) -> Option<Position> {
         let channel = self.channels.entry(topic.clone()).or_default();
@@ -232,7 +253,8 @@ impl Topics {
             place,
             time_ms: now,
             body,
-            exclude,
+            exclude: aside.exclude,
+            trace: aside.trace,
         });
         if let (Some(log), Some(place)) = (log, place) {
             log.append(place, Arc::clone(&publication), namespace, now);

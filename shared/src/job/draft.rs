@@ -6,6 +6,7 @@ use crate::job::{Concurrency, JobId, JobRecord, Priority};
 use crate::json::RawJson;
 use crate::name::{IdempotencyKey, JobType, QueueName, UserId};
 use crate::position::Position;
+use crate::trace::TraceContext;
 
 /// Longest delay and longest timeout of a job.
 pub const TIME_LIMIT: Duration = Duration::from_secs(366 * 24 * 3600);
@@ -32,6 +33,8 @@ pub struct JobDraft {
     pub max_attempts: Option<u32>,
     /// Whom it does not run together with.
     pub concurrency: Option<Concurrency>,
+    /// What it is submitted in, if that is traced.
+    pub trace: Option<TraceContext>,
 }
 
 impl JobDraft {
@@ -48,6 +51,7 @@ impl JobDraft {
             timeout: None,
             max_attempts: None,
             concurrency: None,
+            trace: None,
         }
     }
 }

@@ -174,6 +174,9 @@ pub struct JobRecord {
     /// It has failed, and can be tried again by hand.
     #[serde(default, skip_serializing_if = "is_false")]
     pub dead_letter: bool,
+    /// What it was submitted in, if that is traced: as the W3C writes it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub traceparent: Option<String>,
 }
 
 /// How often a job is tried unless it or its queue says otherwise.

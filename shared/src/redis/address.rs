@@ -6,10 +6,14 @@ use std::time::Duration;
 use fred::clients::Client;
 use fred::types::RespVersion;
 use fred::types::config::{
-    Config, ConnectionConfig, PerformanceConfig, ReconnectError, ServerConfig, TcpConfig, UnresponsiveConfig,
+    Config, ConnectionConfig, PerformanceConfig, ReconnectError, ServerConfig, TcpConfig, TlsConnector,
+    UnresponsiveConfig,
 };
 use socket2_for_fred::TcpKeepalive;
 use thiserror::Error;
+
+use crate::config;
+use crate::tls::{self, TlsError};
 
 /// TCP connect and the first exchange.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
@@ -32,9 +36,11 @@ pub enum RedisUrlError {
     NoScheme,
     #[error(
         "redis.url has the scheme {0}, which this version does not have; use redis://, redis-cluster:// or \
-         redis-sentinel://"
+         redis-sentinel://, or with TLS rediss://, rediss-cluster:// or rediss-sentinel://"
     )]
     Scheme(String),
+    #[error(transparent)]
+    Tls(#[from] TlsError),
     #[error("redis.url can't be read ({why}); write it as {form}")]
     Form { why: String, form: &'static str },
 }
@@ -94,8 +100,10 @@ pub(super) struct Endpoint {
 impl Address {
     pub(super) fn parse(url: &str) -> Result<Self, RedisUrlError> {
         let (scheme, rest) = url.split_once("://").ok_or(RedisUrlError::NoScheme)?;
-        match scheme {
-            "redis" => Self::single(url),
+        // TLS is `secure`'s.
+        let plain = scheme.replacen("rediss", "redis", 1);
+        match plain.as_str() {
+            "redis" => Self::single(&format!("redis://{rest}")),
             "redis-cluster" => Self::several(rest, Kind::Cluster),
             "redis-sentinel" => Self::several(
                 rest,
@@ -112,6 +120,17 @@ impl Address {
                 ))
             }
         }
+    }
+
+    /// What the configuration says; with TLS, its certificates are read.
+    pub(super) fn of(redis: &config::Redis) -> Result<Self, RedisUrlError> {
+        let mut address = Self::parse(&redis.url)?;
+        if redis.url.starts_with("rediss") {
+            let shown = redis.client.as_ref().map(|(cert, key)| (&**cert, &**key));
+            let client = tls::client(redis.ca.as_deref(), shown)?;
+            address.config.tls = Some(TlsConnector::from(client).into());
+        }
+        Ok(address)
     }
 
     fn single(url: &str) -> Result<Self, RedisUrlError> {
@@ -329,7 +348,8 @@ mod tests {
     #[test]
     fn other_schemes_are_refused_by_name_and_nothing_of_the_url_is_shown() {
         for (url, said) in [
-            ("rediss://:hunter2@h", "rediss"),
+            ("redisss://:hunter2@h", "the scheme rediss"),
+            ("rediss-cluster://:hunter2@h/1", "no databases"),
             ("redis-sentinel://:hunter2@h", "service"),
             ("redis-sentinel://:hunter2@h//1", "service"),
             ("redis-sentinel://:hunter2@h:x/main", "redis-sentinel://"),

@@ -159,7 +159,7 @@ impl Broker for RedisBroker {
             return self.announce(topic, &keys, message, &draft, true).await;
         }
         let name = event.as_ref().map_or("", EventName::as_str);
-        let tail = entry::tail(draft.exclude, name, data.as_bytes());
+        let tail = entry::tail(entry::Aside::of(&draft), name, data.as_bytes());
         if !namespace.has_log() {
             let message = entry::unplaced(self.commands.now_ms(), &tail);
             return self.announce(topic, &keys, message, &draft, false).await;

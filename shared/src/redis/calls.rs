@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use fred::interfaces::PubsubInterface;
+use fred::clients::Client;
+use fred::interfaces::{KeysInterface, PubsubInterface};
 use fred::types::Value;
 use serde::{Deserialize, Serialize};
 
@@ -28,6 +29,11 @@ use crate::name::{MethodGroup, MethodName, WorkerId};
 
 /// How long the lists of a group outlive their last change; longer than any call.
 const KEEP: Duration = Duration::from_secs(120);
+/// Nothing is known of what waits.
+const NOTHING: Outlook = Outlook {
+    promoted: Promoted { jobs: 0, next: None },
+    has_work: false,
+};
 /// Digits of a time in milliseconds.
 const TIME: usize = 13;
 
@@ -169,13 +175,33 @@ impl RedisCalls {
         })
     }
 
+    /// The call is over; the next one of a serial group may begin.
+    async fn forget(&self, ticket: &Ticket) -> Result<(), Trouble> {
+        let slot = self.keys.calls(&ticket.group);
+        let running = slot.running(ticket.id);
+        if !ticket.serial {
+            let call = |client: Client| {
+                let running = running.clone();
+                async move { client.del::<(), _>(running).await }
+            };
+            return self.commands.call("del", &slot.tag, call).await;
+        }
+        let names = vec![running, slot.turn(), slot.waiting(), slot.bell().key];
+        let turn = format!("{} {}", ticket.worker, ticket.id);
+        let arguments = vec![text(&turn), milliseconds(KEEP)];
+        self.commands
+            .run(Script::Answered, &slot.tag, names, arguments)
+            .await?;
+        Ok(())
+    }
+
+    /// What there is for a worker.
     async fn look(&self, service: &Service) -> Result<Outlook, Trouble> {
         let slot = self.keys.calls(&service.group);
         let names = vec![slot.waiting(), slot.turn()];
-        let arguments = vec![text(if service.serial { "1" } else { "0" })];
         let answer = self
             .commands
-            .run(Script::Calling, &slot.tag, names, arguments)
+            .run(Script::Calling, &slot.tag, names, Vec::new())
             .await?;
         let parts: Vec<Option<i64>> = answer.into_array().iter().map(Value::as_i64).collect();
         let [Some(has_work), Some(next)] = parts[..] else {
@@ -258,7 +284,7 @@ impl Calls for RedisCalls {
         ttl: Duration,
     ) -> Result<Vec<Taken>, CallError> {
         let slot = self.keys.calls(&service.group);
-        let names = vec![slot.waiting(), slot.turn(), slot.all_running()];
+        let names = vec![slot.waiting(), slot.turn(), slot.all_running(), slot.bell().key];
         let lease = if service.serial {
             milliseconds(ttl)
         } else {
@@ -286,30 +312,24 @@ impl Calls for RedisCalls {
 
     async fn wait(&self, service: &Service, timeout: Duration) -> Result<(), CallError> {
         let bells = [self.keys.calls(&service.group).bell()];
-        let look = async |_: usize| self.look(service).await;
+        let is_listening = self.wakers.is_listening(&bells[0]);
+        let look = async |_: usize| {
+            // Until tokens are listened for, a call may have come and its time be over.
+            if service.serial || !is_listening {
+                return self.look(service).await;
+            }
+            // Who waits has just found nothing to take, and for what came since there is a token.
+            self.commands.unit(&bells[0].tag).map(|_| NOTHING)
+        };
         Ok(self.wakers.wait(&bells, timeout, look).await?)
     }
 
     async fn finish(&self, ticket: &Ticket, answer: Result<Answer, CallFailure>) -> Result<(), CallError> {
         self.answers.ran(ticket.id);
-        let slot = self.keys.calls(&ticket.group);
-        let names = vec![
-            slot.running(ticket.id),
-            slot.turn(),
-            slot.waiting(),
-            slot.bell().key,
-        ];
-        let turn = if ticket.serial {
-            format!("{} {}", ticket.worker, ticket.id)
-        } else {
-            String::new()
-        };
-        let arguments = vec![text(&turn), milliseconds(KEEP)];
         // Both at once: who waits for the answer need not wait for the rest.
         let message = answers::answer(ticket.id, answer);
         let told = tell(&self.commands, &self.keys, &ticket.from, message);
-        let forgotten = self.commands.run(Script::Answered, &slot.tag, names, arguments);
-        let (told, forgotten) = tokio::join!(told, forgotten);
+        let (told, forgotten) = tokio::join!(told, self.forget(ticket));
         forgotten?;
         Ok(told?)
     }

@@ -8,18 +8,21 @@
 //! is the message's event or the map's key. Behind the name of a set stands a space and for how many
 //! milliseconds the key lives, if not for ever. What is absent is empty; without a log so are the four
 //! parts of the place. A removal has the data `null`.
+//! Behind `exclude` stand `~` and the `traceparent` of what was published in a trace.
 //! Names contain no white space, so the parts can't be confused. `topic.lua` writes the same header.
 //!
 //! Private to this backend. Never panics: what it can't read is no publication.
 
 use bytes::{BufMut, Bytes, BytesMut};
 
+use crate::broker::Draft;
 use crate::json::RawJson;
 use crate::name::{EventName, SessionId, StateKey};
 use crate::position::{Epoch, Offset, Position, Tag};
 use crate::presence::Member;
 use crate::publication::{Body, Place, Publication};
 use crate::topic::Topic;
+use crate::trace::TraceContext;
 
 /// No header is longer: names have at most 255 bytes, numbers 20, the rest less than 100.
 const HEADER_LIMIT: usize = 512;
@@ -27,11 +30,31 @@ const PARTS: usize = 9;
 /// With how long a key lives.
 const PARTS_OF_SET: usize = 10;
 
+/// What goes with a publication besides its body.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Aside {
+    exclude: Option<SessionId>,
+    trace: Option<TraceContext>,
+}
+
+impl Aside {
+    pub(super) fn of(draft: &Draft) -> Self {
+        Self {
+            exclude: draft.exclude,
+            trace: draft.trace,
+        }
+    }
+}
+
 /// What comes after the time: `exclude name\ndata`. Scripts put the rest before it.
-pub(super) fn tail(exclude: Option<SessionId>, name: &str, data: &[u8]) -> Bytes {
+pub(super) fn tail(aside: Aside, name: &str, data: &[u8]) -> Bytes {
     let mut bytes = BytesMut::with_capacity(34 + name.len() + data.len());
-    if let Some(session) = exclude {
+    if let Some(session) = aside.exclude {
         bytes.put_slice(session.to_string().as_bytes());
+    }
+    if let Some(trace) = aside.trace {
+        bytes.put_u8(b'~');
+        bytes.put_slice(trace.to_string().as_bytes());
     }
     bytes.put_u8(b' ');
     bytes.put_slice(name.as_bytes());
@@ -51,11 +74,11 @@ pub(super) fn unplaced(time_ms: u64, tail: &[u8]) -> Bytes {
 }
 
 /// The tail of a set key that lives for so many milliseconds; 0: for ever.
-pub(super) fn tail_of_set(exclude: Option<SessionId>, key: &StateKey, ttl_ms: i64, value: &[u8]) -> Bytes {
+pub(super) fn tail_of_set(aside: Aside, key: &StateKey, ttl_ms: i64, value: &[u8]) -> Bytes {
     if ttl_ms == 0 {
-        tail(exclude, key.as_str(), value)
+        tail(aside, key.as_str(), value)
     } else {
-        tail(exclude, &format!("{key} {ttl_ms}"), value)
+        tail(aside, &format!("{key} {ttl_ms}"), value)
     }
 }
 
@@ -123,6 +146,11 @@ fn read(topic: &Topic, entry: &Bytes) -> Result<(Publication, Option<u64>), Rubb
         },
         _ => return Err(Rubbish),
     };
+    let (exclude, trace) = exclude.split_once('~').unwrap_or((exclude, ""));
+    let trace = match &body {
+        Body::Job { record } => TraceContext::of_record(record),
+        _ => optional(trace, TraceContext::parse)?,
+    };
     let time_ms = number(time)?;
     let end = match count {
         PARTS_OF_SET => Some(time_ms.saturating_add(number(ttl)?)),
@@ -134,6 +162,7 @@ fn read(topic: &Topic, entry: &Bytes) -> Result<(Publication, Option<u64>), Rubb
         time_ms,
         body,
         exclude: optional(exclude, SessionId::parse)?,
+        trace,
     };
     Ok((publication, end))
 }
@@ -202,6 +231,8 @@ mod tests {
         bytes.into()
     }
 
+    const TRACE: &str = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+
     proptest! {
         #[test]
         fn what_is_written_is_read_back_untouched(
@@ -212,11 +243,13 @@ mod tests {
             event in proptest::option::of("[a-zä/:.-]{1,40}"),
             text in ".{0,200}",
             excluded in any::<bool>(),
+            traced in any::<bool>(),
         ) {
             let data = RawJson::of(&text).expect("valid");
             let exclude = excluded.then(SessionId::new);
+            let trace = traced.then(|| TraceContext::parse(TRACE).expect("valid"));
             let event = event.map(|event| EventName::parse(&event).expect("valid"));
-            let tail = tail(exclude, event.as_ref().map_or("", EventName::as_str), data.as_bytes());
+            let tail = tail(Aside { exclude, trace }, event.as_ref().map_or("", EventName::as_str), data.as_bytes());
             let place = has_place.then(|| Place {
                 position: Position { epoch: Epoch::random(), offset, tag: Tag::random() },
                 previous: if first { Tag::NONE } else { Tag::random() },
@@ -226,7 +259,7 @@ mod tests {
                 None => unplaced(time_ms, &tail),
             };
             let expected = Publication {
-                topic: topic(), place, time_ms, body: Body::Message { data, event }, exclude,
+                topic: topic(), place, time_ms, body: Body::Message { data, event }, exclude, trace,
             };
             prop_assert_eq!(decode(&topic(), &bytes), Some(expected));
         }
@@ -240,7 +273,7 @@ mod tests {
         #[test]
         fn a_damaged_entry_does_not_panic(at in 0..80_usize, byte in any::<u8>(), cut in 0..90_usize) {
             let place = Place { position: Position { epoch: Epoch::random(), offset: 7, tag: Tag::random() }, previous: Tag::random() };
-            let mut bytes = placed("m", &place, 1, &tail(Some(SessionId::new()), "event", b"{\"a\":1}")).to_vec();
+            let mut bytes = placed("m", &place, 1, &tail(Aside { exclude: Some(SessionId::new()), trace: None }, "event", b"{\"a\":1}")).to_vec();
             if let Some(slot) = bytes.get_mut(at) {
                 *slot = byte;
             }
@@ -260,7 +293,11 @@ mod tests {
             previous: Tag::NONE,
         };
         let body = |kind, name| {
-            decode(&topic(), &placed(kind, &place, 1, &tail(None, name, b"1"))).map(|one| one.body)
+            decode(
+                &topic(),
+                &placed(kind, &place, 1, &tail(Aside::default(), name, b"1")),
+            )
+            .map(|one| one.body)
         };
         let key = StateKey::parse("k").expect("valid");
         let one = RawJson::of(&1).expect("valid");
@@ -301,7 +338,7 @@ mod tests {
             previous: Tag::NONE,
         };
         for (ttl, end) in [(0, None), (5_000, Some(6_000))] {
-            let tail = tail_of_set(Some(SessionId::new()), &key, ttl, b"1");
+            let tail = tail_of_set(Aside::default(), &key, ttl, b"1");
             let read = decode_with_end(&topic(), &placed("s", &place, 1_000, &tail));
             assert_eq!(read.expect("an entry").1, end);
         }
@@ -309,7 +346,7 @@ mod tests {
 
     #[test]
     fn the_data_shares_the_bytes_of_the_entry() {
-        let bytes = unplaced(1, &tail(None, "", b"\"x\""));
+        let bytes = unplaced(1, &tail(Aside::default(), "", b"\"x\""));
         let Some(Publication {
             body: Body::Message { data, .. },
             ..

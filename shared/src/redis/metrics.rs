@@ -5,8 +5,9 @@ use prometheus::{Gauge, HistogramOpts, HistogramVec, IntCounterVec, Opts, Regist
 use super::scripts::Script;
 
 /// Commands that are no scripts.
-const COMMANDS: [&str; 8] = [
+const COMMANDS: [&str; 9] = [
     "spublish",
+    "del",
     "publish",
     "ssubscribe",
     "exists",

@@ -45,6 +45,7 @@ mod spelling;
 mod states;
 mod submission;
 mod subscriber;
+mod together;
 mod topology;
 mod unit;
 mod wake;
@@ -87,7 +88,7 @@ pub fn open(
     metrics: &RedisMetrics,
     shutdown: CancellationToken,
 ) -> Result<Backend, RedisUrlError> {
-    let address = Address::parse(&config.url)?;
+    let address = Address::of(config)?;
     let keys = Keys::new(&config.prefix);
     let shutdown = shutdown.child_token();
     let closer = Arc::new(shutdown.clone().drop_guard());

@@ -18,6 +18,7 @@ use super::scripts::Script;
 use super::spelling::{
     check_size, count, failing, failing_until, held, job_id, json, limited, record, room, shorten, tag, tags,
 };
+use super::together::{Frame, Together};
 use super::wake::{Outlook, Wakers};
 use crate::job::{
     Beat, CHECKPOINT_LIMIT, CLAIM_LIMIT, Claim, DETAIL_LIMIT, Failure, JobDraft, JobError, JobId, JobQueue,
@@ -39,6 +40,8 @@ pub(super) struct RedisQueue {
     wakers: Arc<Wakers>,
     pub(super) keys: Keys,
     pub(super) namespaces: Namespaces,
+    /// Reports and ends.
+    together: Arc<Together>,
     /// Queues that are on the list of queues, and until when they need not be put there again.
     pub(super) registered: Mutex<HashMap<QueueName, Instant>>,
     _closer: super::Closer,
@@ -53,6 +56,7 @@ impl RedisQueue {
         closer: super::Closer,
     ) -> Self {
         Self {
+            together: Together::new(commands.clone()),
             commands,
             wakers,
             keys,
@@ -83,20 +87,33 @@ impl RedisQueue {
         self.namespaces.queues().of(job.queue())
     }
 
+    /// The same for a script that does it for several jobs. `shared` come after the arguments that all have, `own`
+    /// are what it is given of this lease's job, behind token, id and tag.
+    async fn say(
+        &self,
+        script: Script,
+        (lease, keys): (&Lease, usize),
+        shared: impl IntoIterator<Item = Value>,
+        own: impl IntoIterator<Item = Value>,
+    ) -> Result<(), JobError> {
+        let slot = self.keys.of_job(&lease.job);
+        let mut arguments = log_arguments(self.namespaces.of(&Topic::of_job(&lease.job)));
+        arguments.extend(shared);
+        let frame = Frame {
+            keys: slot.first(keys),
+            tag: slot.tag,
+            arguments,
+        };
+        let mut word = vec![text(&lease.token.to_string()), text(lease.job.as_str()), tag()];
+        word.extend(own);
+        held(&self.together.say(script, frame, word).await?, lease)
+    }
+
     async fn finish(&self, lease: &Lease, call: &str, result: Value) -> Result<(), JobError> {
-        let further = [
-            milliseconds(self.policy(&lease.job).retention),
-            text(&lease.token.to_string()),
-            text(lease.job.as_str()),
-            tag(),
-            text(call),
-            result,
-            limited(self.policy(&lease.job)),
-        ];
-        held(
-            &self.write(Script::Finish, (&lease.job, 7), further).await?,
-            lease,
-        )
+        let policy = self.policy(&lease.job);
+        let shared = [milliseconds(policy.retention), limited(policy)];
+        let own = [text(call), result];
+        self.say(Script::Finish, (lease, 7), shared, own).await
     }
 
     /// Promotes what is due.
@@ -222,18 +239,12 @@ impl JobQueue for RedisQueue {
         let optional = |value: Option<&RawJson>| {
             Value::Bytes(value.map(|value| value.as_bytes().clone()).unwrap_or_default())
         };
-        let further = [
-            tag(),
-            text(&lease.token.to_string()),
-            text(lease.job.as_str()),
+        let own = [
             optional(percent.as_ref()),
             optional(message.as_ref()),
             optional(detail),
         ];
-        held(
-            &self.write(Script::Progress, (&lease.job, 4), further).await?,
-            lease,
-        )
+        self.say(Script::Progress, (lease, 4), [], own).await
     }
 
     async fn log(&self, lease: &Lease, lines: &[LogLine]) -> Result<(), JobError> {

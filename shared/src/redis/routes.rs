@@ -273,6 +273,7 @@ impl Routes {
             time_ms: self.commands.now_ms(),
             body: Body::Message { data, event: None },
             exclude: None,
+            trace: None,
         })
     }
 }

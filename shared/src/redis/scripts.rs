@@ -8,7 +8,7 @@ use parking_lot::RwLock;
 
 macro_rules! scripts {
     ($($name:ident = $text:literal, [$($part:literal),*];)*) => {
-        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
         pub(super) enum Script { $($name),* }
 
         impl Script {

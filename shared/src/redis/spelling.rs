@@ -64,6 +64,9 @@ pub(super) fn tail(draft: &JobDraft, policy: &QueuePolicy) -> Result<String, Cal
     if let Some(concurrency) = &draft.concurrency {
         let _ = write!(tail, ",\"concurrency\":{}", json(concurrency)?.as_str());
     }
+    if let Some(trace) = &draft.trace {
+        let _ = write!(tail, ",\"traceparent\":\"{trace}\"");
+    }
     let _ = write!(tail, ",\"user\":{},\"created_at\":", user.as_str());
     Ok(tail)
 }

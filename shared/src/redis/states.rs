@@ -44,17 +44,17 @@ impl States {
         let namespace = self.namespaces.of(topic);
         let keys = self.keys.topic(topic);
         let ttl = lifetime(draft.ttl.unwrap_or(namespace.key_ttl));
-        let exclude = draft.exclude;
+        let aside = entry::Aside::of(draft);
         let (kind, tail, key) = match &draft.body {
             Body::Set { key, value } => (
                 "s",
-                entry::tail_of_set(exclude, key, ttl, value.as_bytes()),
+                entry::tail_of_set(aside, key, ttl, value.as_bytes()),
                 Some(key),
             ),
-            Body::Remove { key, .. } => ("r", entry::tail(exclude, key.as_str(), b"null"), Some(key)),
+            Body::Remove { key, .. } => ("r", entry::tail(aside, key.as_str(), b"null"), Some(key)),
             Body::Message { data, event } => {
                 let name = event.as_ref().map_or("", EventName::as_str);
-                ("m", entry::tail(exclude, name, data.as_bytes()), None)
+                ("m", entry::tail(aside, name, data.as_bytes()), None)
             }
             Body::Job { .. } | Body::Join { .. } | Body::Leave { .. } => {
                 return Err(BrokerError::Forbidden("this can't be published here".to_owned()));

@@ -84,6 +84,11 @@ impl Wakers {
         })
     }
 
+    /// Somebody waited for this bell not long ago, so that a token is noticed at once.
+    pub(super) fn is_listening(&self, bell: &Bell) -> bool {
+        self.bells.lock().contains_key(bell)
+    }
+
     /// Resolves when there may be work behind one of the bells, or after `timeout`. `look` is given the
     /// number of a bell, does what is due there, and says what there is.
     pub(super) async fn wait<F>(

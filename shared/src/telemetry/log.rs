@@ -47,6 +47,7 @@ mod tests {
         let telemetry = Telemetry {
             log: "tidegate=loud".into(),
             log_format: LogFormat::Text,
+            otlp_endpoint: None,
         };
         let error = init(&telemetry).expect_err("loud is no level");
         assert!(

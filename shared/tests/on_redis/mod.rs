@@ -6,6 +6,7 @@ mod outage;
 mod proxy;
 mod refused;
 mod rubbish;
+mod tls;
 mod waking;
 
 use std::time::Duration;
@@ -31,6 +32,7 @@ pub(crate) fn open_with_prefix(url: String, prefix: &str, registry: &Registry) -
     let config = config::Redis {
         url,
         prefix: prefix.into(),
+        ..config::Config::default().redis
     };
     let metrics = RedisMetrics::register(registry).expect("metrics");
     let shutdown = CancellationToken::new();

@@ -10,6 +10,7 @@ pub mod book;
 pub mod calm;
 pub mod jobs;
 pub mod latency;
+pub mod lives;
 pub mod logs;
 pub mod nodes;
 pub mod outage;

@@ -10,6 +10,7 @@ mod readme;
 mod reference;
 mod schema;
 mod values;
+mod walk;
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -2,6 +2,8 @@
 
 #![allow(clippy::print_stdout, reason = "output of a test is shown when it fails")]
 
+mod ark;
+mod arma;
 mod backup;
 mod configuration;
 mod desk;
@@ -17,3 +19,5 @@ mod presence;
 mod redis_faults;
 mod rubbish;
 mod socketio;
+mod traces;
+mod walk;

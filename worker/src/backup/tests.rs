@@ -38,6 +38,7 @@ fn record() -> JobRecord {
         run_at: None,
         cancelling: false,
         dead_letter: false,
+        traceparent: None,
     }
 }
 

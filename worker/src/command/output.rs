@@ -2,9 +2,9 @@
 
 use tidegate_shared::job::{LINE_LIMIT, LogLevel};
 
-use super::Command;
 use super::process::Event;
 use crate::context::Context;
+use crate::job::Job;
 use crate::lines::{self, Line, Lines, Tail};
 
 /// Of standard output in the result, in bytes: as JSON it is at most twice that.
@@ -29,21 +29,28 @@ impl Output {
         }
     }
 
-    pub(super) fn take(&mut self, event: &Event, context: &Context<Command>) {
+    pub(super) fn take<J: Job>(
+        &mut self,
+        event: &Event,
+        context: &Context<J>,
+        hear: &mut impl FnMut(LogLevel, &str),
+    ) {
         match event {
-            Event::Out(bytes) => self.out.push(bytes, |line| said(&mut self.text, line, context)),
+            Event::Out(bytes) => self
+                .out
+                .push(bytes, |line| said(&mut self.text, line, context, hear)),
             Event::Err(bytes) => self
                 .err
-                .push(bytes, |line| complained(&mut self.complaint, line, context)),
+                .push(bytes, |line| complained(&mut self.complaint, line, context, hear)),
             Event::Ended => {}
         }
     }
 
     /// Nothing more will come.
-    pub(super) fn end(&mut self, context: &Context<Command>) {
-        self.out.end(|line| said(&mut self.text, line, context));
+    pub(super) fn end<J: Job>(&mut self, context: &Context<J>, hear: &mut impl FnMut(LogLevel, &str)) {
+        self.out.end(|line| said(&mut self.text, line, context, hear));
         self.err
-            .end(|line| complained(&mut self.complaint, line, context));
+            .end(|line| complained(&mut self.complaint, line, context, hear));
     }
 
     /// Standard output without progress, and whether that is only the end of it.
@@ -62,7 +69,12 @@ impl Output {
     }
 }
 
-fn said(text: &mut Tail, line: Line<'_>, context: &Context<Command>) {
+fn said<J: Job>(
+    text: &mut Tail,
+    line: Line<'_>,
+    context: &Context<J>,
+    hear: &mut impl FnMut(LogLevel, &str),
+) {
     let progress = line
         .text()
         .and_then(|line| lines::json(line).or_else(|| lines::plain(line)));
@@ -70,20 +82,26 @@ fn said(text: &mut Tail, line: Line<'_>, context: &Context<Command>) {
         context.put(progress);
     } else {
         text.push(line.bytes);
-        log(LogLevel::Info, line, context);
+        log(LogLevel::Info, line, context, hear);
     }
 }
 
-fn complained(complaint: &mut Tail, line: Line<'_>, context: &Context<Command>) {
+fn complained<J: Job>(
+    complaint: &mut Tail,
+    line: Line<'_>,
+    context: &Context<J>,
+    hear: &mut impl FnMut(LogLevel, &str),
+) {
     complaint.push(line.bytes);
-    log(LogLevel::Warn, line, context);
+    log(LogLevel::Warn, line, context, hear);
 }
 
 /// Followers of the job see it at once, up to the limits of log lines.
-fn log(level: LogLevel, line: Line<'_>, context: &Context<Command>) {
+fn log<J: Job>(level: LogLevel, line: Line<'_>, context: &Context<J>, hear: &mut impl FnMut(LogLevel, &str)) {
     let bytes = &line.bytes[..line.bytes.len().min(LINE_LIMIT)];
     let text = lines::readable(bytes);
     if !text.trim().is_empty() {
+        hear(level, &text);
         context.log(level, text);
     }
 }

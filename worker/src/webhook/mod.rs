@@ -5,6 +5,7 @@
 
 mod address;
 mod answer;
+mod client;
 mod connect;
 mod error;
 mod request;
@@ -25,6 +26,7 @@ use tokio_util::task::AbortOnDropHandle;
 use crate::context::Context;
 use crate::failure::JobFailure;
 use crate::job::{Handler, Job};
+pub use client::{HttpClient, HttpError};
 use connect::Connector;
 use error::WebhookError;
 use request::{Content, Target};

@@ -187,6 +187,15 @@ pub(super) fn build(
     Ok(request)
 }
 
+/// Asks for what is there.
+pub(super) fn get(target: &Target) -> Result<Request<Full<Bytes>>, WebhookError> {
+    Request::get(target.path.as_str())
+        .header(HOST, &target.authority)
+        .header(USER_AGENT, concat!("tidegate/", env!("CARGO_PKG_VERSION")))
+        .body(Full::default())
+        .map_err(|_| WebhookError::Url("it cannot be written into a request".into()))
+}
+
 /// The job's own headers.
 fn own(map: &mut HeaderMap, headers: &BTreeMap<String, String>) -> Result<(), WebhookError> {
     if headers.len() > HEADERS {

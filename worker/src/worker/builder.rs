@@ -12,6 +12,7 @@ use thiserror::Error;
 use tidegate_shared::backend::Backend;
 use tidegate_shared::job::{MAX_STALLS_DEFAULT, Schedule};
 use tidegate_shared::name::{JobType, MethodGroup, MethodName, NameError, QueueName, WorkerId};
+use tidegate_shared::trace::Tracer;
 
 use super::Worker;
 use super::backlog::Backlog;
@@ -41,6 +42,7 @@ pub struct WorkerBuilder {
     failure: Option<String>,
     schedules: Option<Vec<Schedule>>,
     registry: Registry,
+    tracer: Tracer,
 }
 
 /// Why a worker could not be built.
@@ -93,6 +95,7 @@ impl WorkerBuilder {
             failure: None,
             schedules: None,
             registry: Registry::new(),
+            tracer: Tracer::default(),
         }
     }
 
@@ -212,6 +215,13 @@ impl WorkerBuilder {
         self.handlers.iter().map(|(kind, _)| *kind).collect()
     }
 
+    /// Tells what becomes of jobs that are submitted in a trace.
+    #[must_use]
+    pub fn tracer(mut self, tracer: Tracer) -> Self {
+        self.tracer = tracer;
+        self
+    }
+
     /// Where the worker's metrics go. One worker for each registry.
     #[must_use]
     pub fn registry(mut self, registry: Registry) -> Self {
@@ -294,6 +304,7 @@ impl WorkerBuilder {
             schedules: self.schedules,
             metrics,
             backlog,
+            tracer: self.tracer,
         })
     }
 }

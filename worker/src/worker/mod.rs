@@ -27,6 +27,7 @@ use tidegate_shared::backend::Backend;
 use tidegate_shared::broker::Link;
 use tidegate_shared::job::Schedule;
 use tidegate_shared::name::{QueueName, WorkerId};
+use tidegate_shared::trace::Tracer;
 use tokio::runtime::Handle;
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
@@ -68,6 +69,7 @@ pub struct Worker {
     backlog: Backlog,
     /// Those of the configuration, if they are this worker's to keep.
     schedules: Option<Vec<Schedule>>,
+    tracer: Tracer,
 }
 
 /// Most calls that one worker runs at once. They are short, and mostly wait for others.
@@ -157,6 +159,7 @@ impl Worker {
                 stopping: stopping.clone(),
                 abandon: CancellationToken::new(),
                 grace: self.drain_grace,
+                tracer: self.tracer.clone(),
             }),
             running: JoinSet::new(),
             turns: Turns::new(self.weights.iter().copied()),

@@ -12,6 +12,7 @@ use tidegate_shared::backend::Backend;
 use tidegate_shared::job::{Claim, Failure, JobError, JobState, Lease, RESULT_LIMIT, TIMED_OUT};
 use tidegate_shared::json::RawJson;
 use tidegate_shared::name::JobType;
+use tidegate_shared::trace::{Kind, Span, TraceContext, Tracer};
 use tokio::runtime::Handle;
 use tokio::task::JoinError;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
@@ -47,6 +48,7 @@ pub(crate) struct Runner {
     pub(crate) abandon: CancellationToken,
     /// How long a handler that lost its job may take to notice.
     pub(crate) grace: Duration,
+    pub(crate) tracer: Tracer,
 }
 
 /// How an attempt ended, before that was written.
@@ -71,13 +73,27 @@ impl Runner {
         let record = &attempt.record;
         tracing::debug!(job = %record.id, kind = %record.kind, attempt = record.attempt, "started");
 
+        let submitted = record.traceparent.as_deref().and_then(TraceContext::parse);
+        let mut span = self.tracer.follow("run", Kind::Consumer, submitted);
+        if let Some(span) = &mut span {
+            span.note("tidegate.job.type", &record.kind);
+            span.note("tidegate.job.id", &record.id);
+            span.note("tidegate.job.attempt", &record.attempt);
+        }
+        let trace = span.as_ref().map(Span::context);
         let ending = match self.handlers.get(&record.kind) {
-            Some(handler) => self.supervise(handler, claim.data, &attempt).await,
+            Some(handler) => self.supervise(handler, claim.data, &attempt, trace).await,
             None => Ending::Failed(Failure::retryable(self.no_handler(&attempt))),
         };
         let seconds = claimed.elapsed().as_secs_f64();
-        let ended = self.finish(&attempt, ending).await;
+        let ended = self.finish(&attempt, ending, trace).await;
         self.metrics.ended(&record.kind, ended, seconds);
+        if let Some(span) = &mut span
+            && ended != Ended::Succeeded
+        {
+            span.failed(&format!("{ended:?}"));
+        }
+        drop(span);
         // The message of a failure is for the job's followers, and may hold what logs must not.
         if ended == Ended::Succeeded {
             tracing::debug!(job = %record.id, kind = %record.kind, attempt = record.attempt, "succeeded after {seconds:.3} s");
@@ -98,7 +114,13 @@ impl Runner {
     }
 
     /// Until the handler has ended, or is left alone.
-    async fn supervise(&self, handler: Arc<dyn AnyHandler>, data: RawJson, attempt: &Arc<Attempt>) -> Ending {
+    async fn supervise(
+        &self,
+        handler: Arc<dyn AnyHandler>,
+        data: RawJson,
+        attempt: &Arc<Attempt>,
+        trace: Option<TraceContext>,
+    ) -> Ending {
         let hold = &attempt.hold;
         let start = handler.start(data, Arc::clone(attempt));
         let mut task = AbortOnDropHandle::new(self.threads.spawn(start));
@@ -114,7 +136,7 @@ impl Runner {
                 () = self.abandon.cancelled() => return Ending::Released,
                 () = out_of_time(hold), if !hold.is_timed_out() => hold.time_out(),
                 () = report_due(attempt, report_at), if !hold.lost.is_cancelled() => {
-                    report_at = self.report(attempt).await;
+                    report_at = self.report(attempt, trace).await;
                 }
                 // It goes on counting as running until its future is really gone: it may block.
                 () = &mut overdue, if !aborted => {
@@ -126,11 +148,11 @@ impl Runner {
     }
 
     /// Writes the newest report. Gives when the next may be written.
-    async fn report(&self, attempt: &Attempt) -> Instant {
+    async fn report(&self, attempt: &Attempt, trace: Option<TraceContext>) -> Instant {
         let Some(mut report) = attempt.reports.take() else {
             return Instant::now();
         };
-        let write = self.tell(&attempt.hold.lease, &mut report);
+        let write = self.tell(&attempt.hold.lease, &mut report, trace);
         let pause = match timeout(REPORT_LIMIT, write).await {
             Ok(Ok(())) => REPORT_INTERVAL,
             Ok(Err(JobError::LeaseLost(_) | JobError::NotFound(_))) => {
@@ -150,7 +172,7 @@ impl Runner {
     }
 
     /// Writes how it ended, for as long as the job is ours and the backend is away.
-    async fn finish(&self, attempt: &Attempt, mut ending: Ending) -> Ended {
+    async fn finish(&self, attempt: &Attempt, mut ending: Ending, trace: Option<TraceContext>) -> Ended {
         let hold = &attempt.hold;
         hold.finishing();
         let mut backoff = Backoff::new(Duration::from_millis(50), Duration::from_secs(2));
@@ -163,7 +185,7 @@ impl Runner {
         while !hold.lost.is_cancelled() {
             let written = async {
                 if let Some(report) = &mut last_report {
-                    self.tell(&hold.lease, report).await?;
+                    self.tell(&hold.lease, report, trace).await?;
                 }
                 self.write(&hold.lease, &ending).await
             };
@@ -199,12 +221,18 @@ impl Runner {
     }
 
     /// Writes a report, and takes out of it what was written.
-    async fn tell(&self, lease: &Lease, report: &mut Report) -> Result<(), JobError> {
+    async fn tell(
+        &self,
+        lease: &Lease,
+        report: &mut Report,
+        trace: Option<TraceContext>,
+    ) -> Result<(), JobError> {
         if !report.lines.is_empty() {
             self.backend.jobs.log(lease, &report.lines).await?;
             report.lines.clear();
         }
         if let Some(progress) = report.progress.clone() {
+            let _span = self.tracer.follow("progress", Kind::Producer, trace);
             self.backend.jobs.progress(lease, progress).await?;
             report.progress = None;
         }

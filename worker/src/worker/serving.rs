@@ -118,14 +118,16 @@ impl Serving {
             {
                 permits.push(permit);
             }
+            let room = permits.len();
             let asked = match self.round(permits, fence, abandon, running).await {
-                Ok(0) => {
+                // As many as there was room for: more may wait. Not of a serial group, whose turn it has.
+                Ok(started) if started == room && !self.group.service.serial => Ok(()),
+                Ok(_) => {
                     let wait = self.calls.wait(&self.group.service, jitter(WAIT));
                     let waited = timeout(WAIT * 2, wait);
                     let waited = self.stopping.run_until_cancelled(waited).await;
                     waited.and_then(Result::ok).unwrap_or(Ok(()))
                 }
-                Ok(_) => Ok(()),
                 Err(error) => Err(error),
             };
             match asked {

@@ -2,6 +2,7 @@
 
 #![allow(clippy::expect_used, reason = "a failed expectation is what tests are for")]
 
+mod ark;
 mod command;
 mod limits;
 mod refusals;

@@ -29,6 +29,7 @@ pub(crate) async fn open(server: &RedisServer) -> Backend {
     let settings = config::Redis {
         url: server.url(),
         prefix: "tg".into(),
+        ..tidegate_shared::config::Config::default().redis
     };
     let metrics = RedisMetrics::register(&Registry::new()).expect("metrics");
     let end = CancellationToken::new();

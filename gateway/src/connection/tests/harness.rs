@@ -88,8 +88,10 @@ impl TestNode {
         let peer = Peer {
             format: Format::NATIVE,
             identity: None,
+            introduction: None,
             from: None,
             entrance: Arc::default(),
+            config: self.node.config.clone(),
         };
         tokio::spawn(serve(socket, &self.node, &peer));
         theirs.expect("connected")

@@ -12,13 +12,15 @@ use crate::transport::ws::WebSocket;
 
 #[tokio::test]
 async fn the_task_of_a_connection_is_small() {
-    const CEILING: usize = 608;
+    const CEILING: usize = 624;
     let node = alone();
     let peer = Peer {
         format: Format::NATIVE,
         identity: None,
+        introduction: None,
         from: None,
         entrance: Arc::default(),
+        config: node.node.config.clone(),
     };
     let (_client, server) = (node.stream().await, node.stream().await);
     let task = serve(WebSocket::new(server, Bytes::new(), 1), &node.node, &peer);

@@ -38,6 +38,7 @@ fn publication(on: &str, offset: Offset, data: &str) -> Publication {
             event: None,
         },
         exclude: None,
+        trace: None,
     }
 }
 

@@ -2,20 +2,20 @@
 //! this order. The ARK control plane speaks it.
 //!
 //! What happens to jobs of the queue `{app}` becomes `job:…` by itself. Everything else is published to
-//! `{app}:events`, with the name of the event. Messages stay below what a client with one small buffer
+//! `{app}:events`, lines of logs to `{app}:log`, with the name of the event. Messages stay below what a client with one small buffer
 //! takes, where that can be helped.
 
-mod job;
+mod message;
 #[cfg(test)]
 mod tests;
 
 use bytes::Bytes;
+use tidegate_shared::feed;
+use tidegate_shared::job::JobRecord;
 use tidegate_shared::json::RawJson;
-use tidegate_shared::name::EventName;
 use tidegate_shared::publication::{Body, Publication};
 use tidegate_shared::topic::Topic;
 
-use super::fields::Fields;
 use super::json::Object;
 use super::{Command, DecodeError, Decoded, Dialect, Push, Reply, Request, RequestId, Speaker};
 
@@ -51,7 +51,11 @@ impl Dialect for Feed {
 
     fn on_connect(&self, speaker: &Speaker<'_>) -> Vec<Request> {
         let app = &speaker.entrance.app;
-        let topics = [format!("jobs:{app}"), format!("{app}:events")];
+        let topics = [
+            format!("jobs:{app}"),
+            format!("{app}:events"),
+            format!("{app}:log"),
+        ];
         topics
             .iter()
             .filter_map(|topic| Topic::parse(topic).ok())
@@ -82,26 +86,23 @@ impl Dialect for Feed {
         match &publication.body {
             // The same news comes over the topic of the job itself where its user follows it.
             Body::Job { record } if publication.topic.namespace() == "jobs" => {
-                job::event(record, publication.time_ms, out);
+                if let Some(job) = JobRecord::from_json(record) {
+                    let event = feed::of_job(&job, publication.time_ms);
+                    write(event.name, &event.data, out);
+                }
             }
             Body::Message {
                 data,
                 event: Some(event),
-            } => message(event, data, out),
+            } if EVENTS.contains(&event.as_str()) => message::event(event.as_str(), data, out),
             _ => {}
         }
     }
 }
 
-fn message(event: &EventName, data: &RawJson, out: &mut Vec<u8>) {
-    if EVENTS.contains(&event.as_str()) && Fields::parse(data.as_bytes()).is_some() {
-        write(event.as_str(), out, |out| out.extend_from_slice(data.as_bytes()));
-    }
-}
-
-fn write(event: &str, out: &mut Vec<u8>, data: impl FnOnce(&mut Vec<u8>)) {
+fn write(event: &str, data: &RawJson, out: &mut Vec<u8>) {
     let mut object = Object::begin(out);
     object.text("event", event);
-    data(object.field("data"));
+    object.raw("data", data);
     object.end();
 }

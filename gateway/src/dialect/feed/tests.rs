@@ -15,6 +15,7 @@ fn encoded(topic: &str, body: Body) -> String {
         time_ms: 1_705_314_600_000,
         body,
         exclude: None,
+        trace: None,
     };
     let mut out = Vec::new();
     Feed.encode_publication(&publication, &mut out);
@@ -103,6 +104,49 @@ fn no_event_of_a_job_is_longer_than_its_clients_buffer() {
         assert!((1..=4_096).contains(&text.len()), "{} bytes", text.len());
         serde_json::from_str::<Value>(&text).expect("JSON");
     }
+    let plain = job(&json!({"state": "failed", "attempt": 1, "error": "x".repeat(9_000)}));
+    assert!(
+        (3_000..=4_096).contains(&plain.len()) && plain.contains("x…\""),
+        "{}",
+        plain.len()
+    );
+}
+
+#[test]
+fn a_job_of_an_instance_says_which() {
+    let said = job(&json!({"concurrency": {"key": "instance:770e8400", "limit": 1}}));
+    assert!(
+        said.contains(r#""jobType":"INSTALL_SERVER","instanceId":"770e8400","createdAt""#),
+        "{said}"
+    );
+    let said = job(&json!({"concurrency": {"key": "other", "limit": 1}}));
+    assert!(!said.contains("instanceId"), "{said}");
+}
+
+#[test]
+fn a_long_line_of_a_log_is_cut_where_that_makes_it_fit() {
+    let log = |message: &str, more: &str| {
+        let data =
+            json!({"instanceId": "i", "timestamp": "t", "level": "INFO", "message": message, "more": more});
+        let body = Body::Message {
+            data: RawJson::of(&data).expect("JSON"),
+            event: EventName::parse("instance:log").ok(),
+        };
+        encoded("ark:events", body)
+    };
+    let said = log(&"m".repeat(9_000), "");
+    assert!(
+        (3_000..=4_096).contains(&said.len()) && said.contains("m…\""),
+        "{}",
+        said.len()
+    );
+    let said = log(&"\u{1}".repeat(9_000), "");
+    assert!(said.len() <= 4_096, "{}", said.len());
+    let said = log("short", &"m".repeat(9_000));
+    assert!(
+        said.len() > 9_000 && said.contains("\"short\""),
+        "nothing to be done"
+    );
 }
 
 #[test]

@@ -69,6 +69,7 @@ fn told(event: Option<&str>, data: &str) -> String {
             event: event.map(|name| EventName::parse(name).expect("a name")),
         },
         exclude: None,
+        trace: None,
     };
     let mut out = Vec::new();
     Rooms.encode_publication(&publication, &mut out);

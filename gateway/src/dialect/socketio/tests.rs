@@ -168,6 +168,7 @@ fn publication(name: &str, offset: Option<u64>, event: Option<&str>, data: &str)
             event: event.map(|event| EventName::parse(event).expect("a name")),
         },
         exclude: None,
+        trace: None,
     }
 }
 

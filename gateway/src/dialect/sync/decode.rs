@@ -91,7 +91,9 @@ fn position(message: &Bytes, fields: &Fields<'_>, app: &str) -> Result<Decoded, 
     let Some(inner) = Fields::of(player) else {
         return Ok(Decoded::Nothing);
     };
-    let is_nobody = |id: &RawValue| matches!(id.get(), "null" | "false" | "0" | "\"\"" | "[]" | "{}");
+    let is_nobody = |id: &RawValue| {
+        matches!(id.get(), "null" | "false" | "\"\"" | "[]" | "{}") || number(id) == Some(0.0)
+    };
     if inner.get("user_id").is_none_or(is_nobody) {
         return Ok(Decoded::Nothing);
     }

@@ -77,6 +77,11 @@ impl Dialect for Sync {
         decode::message(message, &speaker.entrance.app)
     }
 
+    /// Some clients send their text in binary messages; they are answered in text ones.
+    fn decode_binary(&self, message: &Bytes, speaker: &Speaker<'_>) -> Result<Decoded, DecodeError> {
+        self.decode(message, speaker)
+    }
+
     fn encode_reply(&self, _: Option<&RequestId>, reply: &Reply, out: &mut Vec<u8>) {
         match reply {
             Reply::Subscribed { topic, snapshot, .. } => encode::sync(topic, snapshot.as_ref(), false, out),

@@ -60,6 +60,7 @@ fn encoded(topic: Topic, body: Body) -> String {
         time_ms: 1,
         body,
         exclude: None,
+        trace: None,
     };
     let mut out = Vec::new();
     Sync.encode_publication(&publication, &mut out);
@@ -107,6 +108,7 @@ fn who_is_nobody_has_no_position_and_is_not_told() {
     for player in [
         "{}",
         r#"{"user_id":0}"#,
+        r#"{"user_id":-0.0}"#,
         r#"{"user_id":null}"#,
         r#"{"user_id":""}"#,
         "7",

@@ -14,6 +14,7 @@ pub(super) const NOW: char = '+';
 pub(super) const NO_LONGER: char = '-';
 /// The whole id of an answer about who the client is.
 pub(super) const WHO: char = '?';
+pub(super) const AUTHENTICATED: &str = "Authenticated successfully";
 
 pub(super) fn status(status: &str, message: &str, out: &mut Vec<u8>) {
     let mut object = Object::begin(out);
@@ -33,15 +34,27 @@ pub(super) fn answer(id: &RequestId, reply: &Reply, out: &mut Vec<u8>) {
     } else if let Some(topic) = topic(NO_LONGER) {
         status("success", &format!("Unsubscribed from topic '{topic}'"), out);
     } else if let Reply::Authenticated { .. } = reply {
-        status("success", "Authenticated successfully", out);
+        status("success", AUTHENTICATED, out);
     }
 }
 
 /// A job as the task that its user started.
 pub(super) fn task(record: &RawJson, out: &mut Vec<u8>) {
-    let Some(job) = JobRecord::from_json(record) else {
-        return;
-    };
+    if let Some(job) = JobRecord::from_json(record) {
+        write(&job, out);
+    }
+}
+
+/// The same where it begins and where it is over. How far it is has no place in a task.
+pub(super) fn turn(record: &RawJson, out: &mut Vec<u8>) {
+    if let Some(job) = JobRecord::from_json(record)
+        && !matches!(job.state, JobState::Running | JobState::Retrying)
+    {
+        write(&job, out);
+    }
+}
+
+fn write(job: &JobRecord, out: &mut Vec<u8>) {
     let (status, message) = match job.state {
         JobState::Scheduled | JobState::Queued | JobState::Running | JobState::Retrying => {
             ("in_progress", "Task is running.")

@@ -3,7 +3,7 @@ use proptest::prelude::*;
 use serde_json::json;
 use tidegate_shared::code::ErrorCode;
 use tidegate_shared::json::RawJson;
-use tidegate_shared::name::{EventName, SessionId};
+use tidegate_shared::name::{EventName, SessionId, UserId};
 use tidegate_shared::publication::{Body, Publication, Snapshot};
 use tidegate_shared::topic::Topic;
 
@@ -11,13 +11,17 @@ use super::Tasks;
 use crate::dialect::{Command, Decoded, Dialect, Entrance, Failure, Reply, Request, Speaker};
 
 fn decode(text: &str) -> Decoded {
+    decode_of(None, text)
+}
+
+fn decode_of(user: Option<&UserId>, text: &str) -> Decoded {
     let entrance = Entrance {
         app: "bedrock".into(),
         ..Entrance::default()
     };
     let speaker = Speaker {
         entrance: &entrance,
-        user: None,
+        user,
         session: SessionId::new(),
         time_ms: 0,
     };
@@ -62,6 +66,7 @@ fn encoded(topic: &str, body: Body) -> String {
         time_ms: 1,
         body,
         exclude: None,
+        trace: None,
     };
     let mut out = Vec::new();
     Tasks.encode_publication(&publication, &mut out);
@@ -120,6 +125,68 @@ fn a_token_may_come_as_a_message() {
     };
     assert_eq!(request.command, Command::Auth { token: "abc".into() });
     assert!(!request.manner.granted);
+    let known = UserId::parse("ann").expect("valid");
+    for (user, said) in [
+        (
+            Some(&known),
+            r#"{"status":"success","message":"Authenticated successfully"}"#,
+        ),
+        (None, r#"{"status":"error","message":"A token is required."}"#),
+    ] {
+        let Decoded::Answer { message, .. } = decode_of(user, r#"{"action":"authenticate"}"#) else {
+            panic!("an answer");
+        };
+        assert_eq!(String::from_utf8_lossy(&message), said);
+    }
+}
+
+#[test]
+fn all_events_are_followed_one_by_one_and_answered_once() {
+    let asked = |action: &str| {
+        let Decoded::InTurn(requests) = decode(&json!({"action": action, "topic": "*"}).to_string()) else {
+            panic!("several requests");
+        };
+        requests
+    };
+    for action in ["subscribe", "unsubscribe"] {
+        let requests = asked(action);
+        let topics: Vec<&str> = requests
+            .iter()
+            .map(|one| match &one.command {
+                Command::Subscribe { topic, .. } | Command::Unsubscribe { topic } => topic.as_str(),
+                other => panic!("{other:?}"),
+            })
+            .collect();
+        for name in [
+            "bedrock:event:before_backup",
+            "bedrock:event:after_world_reset",
+            "bedrock:event:after_server_statuses_updated",
+        ] {
+            assert!(topics.contains(&name), "{topics:?}");
+        }
+        assert_eq!(topics.last(), Some(&"bedrock:*"));
+        let answered: Vec<_> = requests.iter().filter_map(|one| one.id.as_ref()).collect();
+        assert_eq!(answered.len(), 1, "{answered:?}");
+    }
+    assert!(asked("subscribe").len() < 64, "there is room for others");
+}
+
+#[test]
+fn the_application_is_told_which_servers_are_looked_at() {
+    let Decoded::Requests(requests) = decode(r#"{"action":"subscribe","topic":"resource-monitor:a\"b"}"#)
+    else {
+        panic!("two requests");
+    };
+    let [subscribe, watch] = &requests[..] else {
+        panic!("{requests:?}");
+    };
+    assert!(matches!(subscribe.command, Command::Subscribe { .. }));
+    let Command::Call(call) = &watch.command else {
+        panic!("{watch:?}");
+    };
+    assert_eq!(call.method.as_str(), "bedrock.watch");
+    assert_eq!(call.data.as_str(), r#"{"server":"a\"b"}"#);
+    assert!(watch.id.is_none() && watch.manner.granted, "nobody waits for it");
 }
 
 #[test]
@@ -148,7 +215,7 @@ fn a_users_job_is_its_task() {
             "error": error, "user": "admin", "created_at": 1, "started_at": null, "finished_at": null,
         }))
         .expect("JSON");
-        let text = encoded(
+        let live = encoded(
             "job:default.0.0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a",
             Body::Job {
                 record: record.clone(),
@@ -172,19 +239,19 @@ fn a_users_job_is_its_task() {
             roll: None,
         };
         Tasks.encode_reply(None, &Reply::Announced(Box::new(announced)), &mut found);
-        assert_eq!(
-            found,
-            text.as_bytes(),
-            "one that runs already is told when its user connects"
-        );
+        let text = String::from_utf8(found).expect("text");
+        let told_live = if state == "running" { "" } else { &text };
+        assert_eq!(live, told_live, "that it runs was told at its start");
         let start =
             r#"{"type":"task_update","topic":"task:default.0.0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a","data":"#;
         text.strip_prefix(start).map(str::to_owned).unwrap_or(text)
     };
-    assert_eq!(
-        said("running", json!(null), json!(null)),
-        r#"{"status":"in_progress","message":"Task is running.","result":null,"username":"admin"}}"#
-    );
+    for state in ["queued", "running"] {
+        assert_eq!(
+            said(state, json!(null), json!(null)),
+            r#"{"status":"in_progress","message":"Task is running.","result":null,"username":"admin"}}"#
+        );
+    }
     assert_eq!(
         said("succeeded", json!({"files": 3}), json!(null)),
         r#"{"status":"success","message":"Task completed successfully.","result":{"files":3},"username":"admin"}}"#

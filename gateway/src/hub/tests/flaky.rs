@@ -138,6 +138,7 @@ impl FlakyBroker {
                 event: None,
             },
             exclude: None,
+            trace: None,
         });
         state.top = at.position;
         state.all.insert(at.position.tag, at);

@@ -3,17 +3,19 @@
 use prometheus::{IntCounterVec, IntGauge, Opts, Registry};
 
 /// Why a connection was turned away, as metrics name it.
-const REASONS: [&str; 10] = [
+const REASONS: [&str; 12] = [
     "limit",
     "rate",
     "head",
     "slow",
+    "tls",
     "accept_error",
     "handshake",
     "origin",
     "token",
     "address",
     "user",
+    "endpoint",
 ];
 
 #[derive(Debug, Clone)]

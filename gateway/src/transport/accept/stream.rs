@@ -2,28 +2,51 @@
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::rustls::ServerConfig;
+use tokio_rustls::server::TlsStream;
 
 use super::slots::Slot;
 
-/// A client's TCP stream. Counts as a connection as long as it exists, whoever holds it: HTTP first,
-/// after an upgrade the WebSocket.
+/// What a client's TLS connection holds back that the network does not take yet. More stays where it can still be
+/// dropped.
+const HELD_BACK: usize = 16 * 1024;
+
+/// A client's stream. Counts as a connection as long as it exists, whoever holds it: HTTP first, after an upgrade
+/// the WebSocket.
 #[derive(Debug)]
 pub struct ClientStream {
-    tcp: TcpStream,
+    carrier: Carrier,
     _slot: Slot,
+}
+
+#[derive(Debug)]
+enum Carrier {
+    Tcp(TcpStream),
+    Tls(Box<TlsStream<TcpStream>>),
 }
 
 impl ClientStream {
     pub(super) fn new(tcp: TcpStream, slot: Slot) -> Self {
-        Self { tcp, _slot: slot }
+        Self {
+            carrier: Carrier::Tcp(tcp),
+            _slot: slot,
+        }
     }
 
-    pub(super) fn tcp(&mut self) -> &mut TcpStream {
-        &mut self.tcp
+    /// After the handshake.
+    pub(super) async fn secure(tcp: TcpStream, slot: Slot, config: Arc<ServerConfig>) -> io::Result<Self> {
+        let mut stream = Box::new(TlsAcceptor::from(config).accept(tcp).await?);
+        stream.get_mut().1.set_buffer_limit(Some(HELD_BACK));
+        Ok(Self {
+            carrier: Carrier::Tls(stream),
+            _slot: slot,
+        })
     }
 }
 
@@ -33,13 +56,19 @@ impl AsyncRead for ClientStream {
         cx: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.tcp).poll_read(cx, buffer)
+        match &mut self.carrier {
+            Carrier::Tcp(stream) => Pin::new(stream).poll_read(cx, buffer),
+            Carrier::Tls(stream) => Pin::new(stream).poll_read(cx, buffer),
+        }
     }
 }
 
 impl AsyncWrite for ClientStream {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.tcp).poll_write(cx, bytes)
+        match &mut self.carrier {
+            Carrier::Tcp(stream) => Pin::new(stream).poll_write(cx, bytes),
+            Carrier::Tls(stream) => Pin::new(stream).poll_write(cx, bytes),
+        }
     }
 
     fn poll_write_vectored(
@@ -47,18 +76,27 @@ impl AsyncWrite for ClientStream {
         cx: &mut Context<'_>,
         slices: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.tcp).poll_write_vectored(cx, slices)
+        match &mut self.carrier {
+            Carrier::Tcp(stream) => Pin::new(stream).poll_write_vectored(cx, slices),
+            Carrier::Tls(stream) => Pin::new(stream).poll_write_vectored(cx, slices),
+        }
     }
 
     fn is_write_vectored(&self) -> bool {
-        self.tcp.is_write_vectored()
+        true
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.tcp).poll_flush(cx)
+        match &mut self.carrier {
+            Carrier::Tcp(stream) => Pin::new(stream).poll_flush(cx),
+            Carrier::Tls(stream) => Pin::new(stream).poll_flush(cx),
+        }
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.tcp).poll_shutdown(cx)
+        match &mut self.carrier {
+            Carrier::Tcp(stream) => Pin::new(stream).poll_shutdown(cx),
+            Carrier::Tls(stream) => Pin::new(stream).poll_shutdown(cx),
+        }
     }
 }

@@ -1,12 +1,13 @@
 //! What the endpoints of a node share: who may come in, and what is counted at the door.
 
 use std::future::Future;
+use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::Request;
 use axum::http::{HeaderValue, StatusCode, header};
-use parking_lot::Mutex;
+use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
 use prometheus::{Histogram, HistogramOpts, Registry};
 use tidegate_shared::backend::Backend;
 use tidegate_shared::code::ErrorCode;
@@ -19,7 +20,6 @@ use crate::connection;
 use crate::connection::stream::{Sink, Wanted};
 use crate::identity::{Accepted, Credentials, Identity, Presented};
 use crate::node::Node;
-use crate::rate::Bucket;
 use crate::transport::accept;
 use crate::transport::ws::{self, Origins};
 
@@ -38,8 +38,15 @@ pub(crate) struct Gate {
     refused: Refused,
     duration: Histogram,
     clients: TaskTracker,
-    /// Of all who come.
-    handshakes: Mutex<Bucket>,
+    /// Of all who come. None: any number.
+    handshakes: Option<DefaultDirectRateLimiter>,
+}
+
+/// Two seconds' worth may come at once. 0: any number.
+fn handshakes(per_second: u32) -> Option<DefaultDirectRateLimiter> {
+    let rate = NonZeroU32::new(per_second)?;
+    let burst = rate.saturating_mul(NonZeroU32::MIN.saturating_add(1));
+    Some(RateLimiter::direct(Quota::per_second(rate).allow_burst(burst)))
 }
 
 impl Gate {
@@ -59,6 +66,7 @@ impl Gate {
             .buckets(DURATIONS.to_vec()),
         )?;
         registry.register(Box::new(duration.clone()))?;
+        let handshakes = handshakes(node.config.limits.handshakes_per_second);
         Ok(Self {
             node,
             configured,
@@ -68,7 +76,7 @@ impl Gate {
             refused: Refused::register(registry)?,
             duration,
             clients: TaskTracker::new(),
-            handshakes: Mutex::default(),
+            handshakes,
         })
     }
 
@@ -108,8 +116,7 @@ impl Gate {
 
     /// Whether one more client may come in now. Asked before anything that costs more.
     pub(crate) fn admit(&self) -> Result<(), Problem> {
-        let limit = self.config().limits.handshakes_per_second;
-        if self.handshakes.lock().take(limit, tokio::time::Instant::now()) {
+        if self.handshakes.as_ref().is_none_or(|limit| limit.check().is_ok()) {
             return Ok(());
         }
         self.rejections.rejected("rate");
@@ -133,6 +140,14 @@ impl Gate {
             cookies: self.trusts_cookies(request),
         };
         Presented::of(request.headers(), request.uri(), from, accepted)
+    }
+
+    /// What a cookie of this name shows, if it counts: else it is as good as none.
+    pub(super) fn shown_by_cookie(&self, request: &Request, name: &str) -> Option<Credentials> {
+        let token = Credentials::of_cookie(request.headers(), name)?;
+        let tokens = self.node.tokens.as_ref()?;
+        let counts = self.trusts_cookies(request) && tokens.verify(token.as_str()).is_ok();
+        counts.then_some(Credentials::Token(token))
     }
 
     /// Whether cookies tell who sends this request. A browser sends them whatever page makes it ask, so the
@@ -175,7 +190,8 @@ impl Gate {
         let node = &self.node;
         let identity = match (shown.credentials, &node.tokens) {
             (Some(Credentials::Token(token)), Some(tokens)) => tokens
-                .verify(token.as_str())
+                .verify_anew(token.as_str())
+                .await
                 .map(Some)
                 .map_err(|error| Problem::new(error.code(), error.to_string())),
             (Some(Credentials::Password { user, password }), _) => node

@@ -5,11 +5,13 @@ mod api;
 mod body;
 mod bridge;
 mod endpoint;
+mod form;
 mod headers;
 mod loopback;
 mod page;
 mod problem;
 mod refused;
+mod sign_in;
 mod sockets;
 
 use std::net::SocketAddr;
@@ -43,6 +45,7 @@ pub(crate) fn router(gate: &Arc<Gate>, api: Arc<Api>, extra: Option<Router>) -> 
     api::router(api)
         .merge(sockets::router(gate, None))
         .merge(bridge::router(gate, None))
+        .merge(sign_in::router(gate, None))
         .merge(engineio::router(gate, None))
         .merge(sse::router(gate))
         .method_not_allowed_fallback(wrong_method)
@@ -56,7 +59,9 @@ pub(crate) fn router(gate: &Arc<Gate>, api: Arc<Api>, extra: Option<Router>) -> 
 pub(crate) fn own_router(gate: &Arc<Gate>, listen: SocketAddr) -> Router {
     sockets::router(gate, Some(listen))
         .merge(bridge::router(gate, Some(listen)))
+        .merge(sign_in::router(gate, Some(listen)))
         .merge(engineio::router(gate, Some(listen)))
+        .merge(sse::of_endpoints(gate, Some(listen)))
         .fallback(api::missing::path)
         .method_not_allowed_fallback(wrong_method)
         .layer(middleware::map_response(headers::harden))

@@ -3,14 +3,16 @@
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use axum::Router;
 use axum::extract::{RawPathParams, Request, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
-use tidegate_shared::config::{DialectName, Endpoint};
+use tidegate_shared::code::ErrorCode;
+use tidegate_shared::config::{Config, DialectName, Endpoint};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::Problem;
 use super::endpoint::Gate;
@@ -29,6 +31,10 @@ struct Door {
     entrance: Arc<Entrance>,
     /// Subprotocols.
     protocols: Vec<&'static str>,
+    /// One permit for each client that may be here; absent where any number may.
+    room: Option<Arc<Semaphore>>,
+    /// The node's, where the endpoint has none of its own.
+    config: Arc<Config>,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -41,10 +47,10 @@ enum Speaks {
 pub(crate) fn router(gate: &Arc<Gate>, listen: Option<SocketAddr>) -> Router {
     let mut router = Router::new();
     for endpoint in gate.config().endpoints.iter().filter(|one| one.listen == listen) {
-        if [DialectName::SOCKETIO, DialectName::HTTP].contains(&endpoint.dialect) {
+        if [DialectName::SOCKETIO, DialectName::HTTP, DialectName::EVENTS].contains(&endpoint.dialect) {
             continue;
         }
-        let Some(door) = Door::of(endpoint) else {
+        let Some(door) = Door::of(endpoint, &gate.node().config) else {
             tracing::error!(
                 path = endpoint.path,
                 "nothing speaks the dialect of this endpoint"
@@ -62,7 +68,7 @@ pub(crate) fn router(gate: &Arc<Gate>, listen: Option<SocketAddr>) -> Router {
 }
 
 impl Door {
-    fn of(endpoint: &Endpoint) -> Option<Self> {
+    fn of(endpoint: &Endpoint, config: &Arc<Config>) -> Option<Self> {
         let speaks = if endpoint.dialect == DialectName::ECHO {
             Speaks::Echo
         } else {
@@ -88,6 +94,15 @@ impl Door {
                 parameters: Box::default(),
             }),
             protocols,
+            room: (endpoint.connections > 0).then(|| Arc::new(Semaphore::new(endpoint.connections))),
+            config: match endpoint.ping {
+                Some(ping) if ping != config.limits.ping => {
+                    let mut own = Config::clone(config);
+                    own.limits.ping = ping;
+                    Arc::new(own)
+                }
+                _ => config.clone(),
+            },
         })
     }
 
@@ -112,15 +127,16 @@ impl Door {
         }
     }
 
-    /// Who has come.
+    /// Who has come; `later`: it may say so by and by.
     async fn identify(
         &self,
         gate: &Gate,
         shown: Presented,
+        later: bool,
         entrance: &Entrance,
     ) -> Result<Option<Identity>, Problem> {
         gate.admit()?;
-        let identified = gate.identify(shown, self.anonymous).await;
+        let identified = gate.identify(shown, self.anonymous || later).await;
         let forgives = match self.speaks {
             Speaks::Echo => false,
             Speaks::Dialect(format) => self.anonymous && format.dialect().forgives(entrance),
@@ -131,10 +147,39 @@ impl Door {
         }
     }
 
+    /// Room for one more client, where not any number may come.
+    fn enter(&self) -> Result<Option<OwnedSemaphorePermit>, Problem> {
+        let Some(room) = &self.room else {
+            return Ok(None);
+        };
+        room.clone().try_acquire_owned().map(Some).map_err(|_| {
+            Problem::new(
+                ErrorCode::LimitExceeded,
+                "this endpoint has as many connections as it may: try again later",
+            )
+        })
+    }
+
     fn refusal(&self) -> Refusal {
         match self.speaks {
             Speaks::Echo => Refusal::Usual,
             Speaks::Dialect(format) => format.dialect().refusal(),
+        }
+    }
+
+    fn cookie(&self) -> Option<&'static str> {
+        match self.speaks {
+            Speaks::Echo => None,
+            Speaks::Dialect(format) => format.dialect().cookie(),
+        }
+    }
+
+    /// How long this client may take to say who it is, if it has to and can do so later.
+    fn introduction(&self, gate: &Gate, shown: &Presented) -> Option<Duration> {
+        let later = shown.credentials.is_none() && !self.anonymous && gate.node().tokens.is_some();
+        match self.speaks {
+            Speaks::Dialect(format) if later => format.dialect().introduction(),
+            _ => None,
         }
     }
 
@@ -155,21 +200,36 @@ async fn open(gate: &Arc<Gate>, door: &Arc<Door>, entrance: Arc<Entrance>, mut r
     if !door.admits(&entrance) {
         return StatusCode::NOT_FOUND.into_response();
     }
-    let shown = gate.presented(&request);
+    let mut shown = gate.presented(&request);
+    if let (None, Some(name)) = (&shown.credentials, door.cookie()) {
+        shown.credentials = gate.shown_by_cookie(&request, name);
+    }
+    let introduction = door.introduction(gate, &shown);
     let from = shown.from;
     let origins = gate.origins(&request).clone();
     match ws::accept(&mut request, &origins, &door.protocols) {
-        Ok(Handshake { response, opening }) => match door.identify(gate, shown, &entrance).await {
-            Ok(identity) => {
-                let came = Came {
-                    identity,
-                    from,
-                    entrance,
-                    started,
-                };
-                gate.spawn(serve(gate.clone(), door.clone(), came, opening));
-                response
-            }
+        Ok(Handshake { response, opening }) => match door
+            .identify(gate, shown, introduction.is_some(), &entrance)
+            .await
+        {
+            Ok(identity) => match door.enter() {
+                Ok(room) => {
+                    let came = Came {
+                        identity,
+                        introduction,
+                        from,
+                        entrance,
+                        started,
+                        room,
+                    };
+                    gate.spawn(serve(gate.clone(), door.clone(), came, opening));
+                    response
+                }
+                Err(problem) => {
+                    gate.rejections.rejected("endpoint");
+                    problem.into_response()
+                }
+            },
             Err(problem) => door.refuse(problem),
         },
         Err(refusal) => {
@@ -182,9 +242,12 @@ async fn open(gate: &Arc<Gate>, door: &Arc<Door>, entrance: Arc<Entrance>, mut r
 /// Who has come, from where, and when.
 struct Came {
     identity: Option<Identity>,
+    introduction: Option<Duration>,
     from: Option<IpAddr>,
     entrance: Arc<Entrance>,
     started: Instant,
+    /// Given back when the client has gone.
+    room: Option<OwnedSemaphorePermit>,
 }
 
 async fn serve(gate: Arc<Gate>, door: Arc<Door>, came: Came, opening: Opening) {
@@ -200,6 +263,7 @@ async fn serve(gate: Arc<Gate>, door: Arc<Door>, came: Came, opening: Opening) {
         }
     };
     gate.handshake_took(came.started.elapsed());
+    let _room = came.room;
     match door.speaks {
         Speaks::Dialect(format) => {
             let peer = Peer {
@@ -207,8 +271,10 @@ async fn serve(gate: Arc<Gate>, door: Arc<Door>, came: Came, opening: Opening) {
                     .encoded(encoding(format, protocol))
                     .compressed(of_window(compression)),
                 identity: came.identity.map(Arc::new),
+                introduction: came.introduction,
                 from: came.from,
                 entrance: came.entrance,
+                config: door.config.clone(),
             };
             drop(door);
             connection::serve(socket, gate.shared_node(), &peer).await;

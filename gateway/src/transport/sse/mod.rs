@@ -6,6 +6,7 @@
 mod request;
 
 use std::convert::Infallible;
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use axum::Router;
@@ -17,6 +18,7 @@ use axum::routing::get;
 use bytes::Bytes;
 use futures_util::stream;
 use tidegate_shared::code::ErrorCode;
+use tidegate_shared::config::{DialectName, Endpoint};
 use tidegate_shared::job::JobError;
 use tidegate_shared::topic::{Reserved, Topic};
 use tokio::sync::mpsc;
@@ -26,7 +28,8 @@ use super::accept::Line;
 use super::http::{Gate, Problem, client};
 use crate::connection::check_own;
 use crate::connection::stream::Sink;
-use crate::dialect::Failure;
+use crate::dialect::rpc::{self, EventStream};
+use crate::dialect::{Dialect, Failure, Format};
 use crate::identity::Identity;
 use crate::permission::{self, Act, Verdict};
 
@@ -41,11 +44,52 @@ const HEADERS: [(HeaderName, &str); 4] = [
     (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
 ];
 
-/// `GET /events`.
+/// `GET /events`, and what applications tell everybody at the gateway's own address.
 pub(crate) fn router(gate: &Arc<Gate>) -> Router {
     Router::new()
         .route("/events", get(open))
         .with_state(Arc::clone(gate))
+        .merge(of_endpoints(gate, None))
+}
+
+/// The endpoints of the dialect `events` at the gateway's own address, or at the other one that is named.
+pub(crate) fn of_endpoints(gate: &Arc<Gate>, listen: Option<SocketAddr>) -> Router {
+    let of_here = |one: &&Endpoint| one.dialect == DialectName::EVENTS && one.listen == listen;
+    let endpoints = gate.config().endpoints.iter().filter(of_here);
+    let routes = endpoints.fold(Router::new(), |router, endpoint| {
+        let (path, endpoint) = (endpoint.path.clone(), Arc::new(endpoint.clone()));
+        let handler = move |State(gate): State<Arc<Gate>>, request: Request| {
+            let endpoint = Arc::clone(&endpoint);
+            async move {
+                let page = match gate.page(&request) {
+                    Ok(page) => page,
+                    Err(refused) => return refused.into_response(),
+                };
+                let response = listen_to(&gate, &endpoint, request).await;
+                let mut response = response.unwrap_or_else(Problem::into_response);
+                if let Some(origin) = page {
+                    allow(response.headers_mut(), origin);
+                }
+                response
+            }
+        };
+        router.route(&path, get(handler))
+    });
+    routes.with_state(Arc::clone(gate))
+}
+
+/// Whoever may come to the endpoint may hear its application.
+async fn listen_to(gate: &Arc<Gate>, endpoint: &Endpoint, request: Request) -> Result<Response, Problem> {
+    gate.admit()?;
+    let shown = gate.presented(&request);
+    let identity = gate.identify(shown, endpoint.anonymous).await?;
+    let app = match endpoint.app.as_str() {
+        "" => EventStream.app(),
+        app => app,
+    };
+    let nothing = || Problem::new(ErrorCode::Internal, "the name of the application makes no topic");
+    let topic = rpc::events(app).ok_or_else(nothing)?;
+    respond(gate, Who::Listener(identity), vec![topic], &request)
 }
 
 async fn open(State(gate): State<Arc<Gate>>, request: Request) -> Response {
@@ -103,6 +147,8 @@ async fn of_client(gate: &Arc<Gate>, request: Request, topic: Option<Topic>) -> 
 pub(crate) enum Who {
     /// It may follow them; that is asked again when it does.
     Client(Option<Identity>),
+    /// It may hear what an application tells everybody.
+    Listener(Option<Identity>),
     /// It has a key of the API.
     Backend,
 }
@@ -121,12 +167,13 @@ pub(crate) fn respond(
         ));
     };
     let cursor = request::cursor(request.headers(), request.uri());
-    let (identity, trusted) = match who {
-        Who::Client(identity) => (identity, false),
-        Who::Backend => (None, true),
+    let (identity, trusted, format) = match who {
+        Who::Client(identity) => (identity, false, Format::EVENTS),
+        Who::Listener(identity) => (identity, true, Format::APP_EVENTS),
+        Who::Backend => (None, true, Format::EVENTS),
     };
     let mut wanted = request::wanted(identity, topics, cursor);
-    wanted.trusted = trusted;
+    (wanted.trusted, wanted.format) = (trusted, format);
     wanted.from = client(request.extensions());
     let (chunks, receiver) = mpsc::channel(CHUNKS);
     let taken = CancellationToken::new();

@@ -9,6 +9,7 @@ use tidegate_shared::position::{Epoch, Since};
 use tidegate_shared::topic::Topic;
 
 use crate::connection::stream::Wanted;
+use crate::dialect::Format;
 use crate::dialect::events::Cursor;
 use crate::identity::Identity;
 use crate::transport::http::Problem;
@@ -92,6 +93,7 @@ pub(super) fn wanted(identity: Option<Identity>, topics: Vec<Topic>, stand: Stan
         None => None,
     };
     Wanted {
+        format: Format::EVENTS,
         topics: topics
             .into_iter()
             .map(|topic| {

@@ -21,6 +21,8 @@ pub struct SendQueue {
     bytes: usize,
     /// The first frame lost its beginning to the socket.
     begun: bool,
+    /// The stream may still hold something back.
+    unflushed: bool,
 }
 
 impl SendQueue {
@@ -45,8 +47,9 @@ impl SendQueue {
         self.frames.len()
     }
 
+    /// Nothing is left to write or to flush.
     pub fn is_empty(&self) -> bool {
-        self.frames.is_empty()
+        self.frames.is_empty() && !self.unflushed
     }
 
     /// Drops every frame of which nothing was written. A frame that was begun must be ended: without
@@ -73,9 +76,12 @@ impl SendQueue {
             if written == 0 {
                 return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
             }
+            self.unflushed = true;
             self.advance(written);
         }
-        Pin::new(stream).poll_flush(cx)
+        ready!(Pin::new(stream).poll_flush(cx))?;
+        self.unflushed = false;
+        Poll::Ready(Ok(()))
     }
 
     fn gather<'a>(&'a self, slices: &mut [IoSlice<'a>; SLICES]) -> usize {

@@ -8,7 +8,8 @@ use crate::config::mistake::{Wrong, echo};
 /// Longest path, in bytes.
 const LIMIT: usize = 255;
 
-/// What the gateway's own API has below `/api/`. The rest is for endpoints of the dialect `http`.
+/// What the gateway's own API has below `/api/`. The rest is for endpoints of the dialects `http` and
+/// `events`.
 pub const API_NAMES: &[&str] = &[
     "batch",
     "broadcast",
@@ -73,8 +74,8 @@ pub(super) fn parse(text: &str) -> Result<String, Wrong> {
 
 /// Whether what is spoken there may have this path, at an address of its own or the gateway's.
 pub(super) fn fits(path: &str, dialect: DialectName, listen: Option<SocketAddr>) -> Result<(), Wrong> {
-    let is_http = dialect == DialectName::HTTP;
-    if !is_http && path.contains("{*") {
+    let is_http = [DialectName::HTTP, DialectName::EVENTS].contains(&dialect);
+    if dialect != DialectName::HTTP && path.contains("{*") {
         return Err(Wrong::new(
             format!(
                 "{} takes all that follows, which only the dialect \"http\" can",

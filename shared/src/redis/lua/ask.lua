@@ -8,22 +8,23 @@ local served = redis.call('ZSCORE', KEYS[3], ARGV[1])
 if not served or tonumber(served) <= time then
   return -1
 end
-local most = tonumber(ARGV[5])
-if redis.call('LLEN', KEYS[1]) >= most then
+local ends = string.format('%d', time + ARGV[3])
+local most, waiting = tonumber(ARGV[5]), redis.call('RPUSH', KEYS[1], ARGV[2] .. ends .. ARGV[4])
+if waiting > most then
   -- Those whose time is over make room.
   for _ = 1, 64 do
     local first = redis.call('LINDEX', KEYS[1], 0)
-    if not first or tonumber(string.sub(first, 33, 45)) > time then
+    if tonumber(string.sub(first, 33, 45)) > time then
       break
     end
     redis.call('LPOP', KEYS[1])
+    waiting = waiting - 1
   end
-  if redis.call('LLEN', KEYS[1]) >= most then
+  if waiting > most then
+    redis.call('RPOP', KEYS[1])
     return -2
   end
 end
-local ends = string.format('%d', time + ARGV[3])
-redis.call('RPUSH', KEYS[1], ARGV[2] .. ends .. ARGV[4])
 redis.call('PEXPIRE', KEYS[1], ARGV[6])
 if redis.call('RPUSH', KEYS[2], '1') > 32 then
   redis.call('LPOP', KEYS[2])

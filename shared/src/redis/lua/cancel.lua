@@ -3,7 +3,7 @@
 -- ARGV 1–6 as in topic.lua, 7 as in ending.lua, 8 id, 9 tag, 10 ms that a running job may take to end
 -- Returns the record as it then is, or nothing if there is no such job.
 local key = KEYS[1] .. ARGV[8]
-local v = job(key)
+local v = job(key, 'key')
 if not v[1] then
   return false
 end
@@ -17,7 +17,7 @@ if v[STATE] == 'running' and not v[MORE] then
   ends = string.format('%d', ends)
   v[MORE] = ',"cancelling":true'
   redis.call('ZADD', KEYS[5], 'XX', 'LT', ends, ARGV[8])
-  return (emit(v, { 'HSET', key, 'more', v[MORE], 'until', 'c' .. ends }, ARGV[9], time))
+  return emit(v, { 'HSET', key, 'more', v[MORE], 'until', 'c' .. ends }, ARGV[9], time)
 elseif v[FINISHED] or v[STATE] == 'running' then
   return record(v)
 end

@@ -7,10 +7,13 @@ if redis.call('EXISTS', KEYS[13]) == 1 then
   return {}
 end
 local time = now()
+MANY = true
 local limit, running, rate = tonumber(ARGV[8]), tonumber(ARGV[12]), tonumber(ARGV[13])
 local most = room(limit, running, rate, tonumber(ARGV[14]), time)
 local deadline = time + ARGV[7]
 local claims, count = {}, 0
+-- Where they stand in what is read of a job, and behind it its checkpoint.
+local DATA = 19
 
 local function begin(id, key, v)
   local token = string.sub(ARGV[9], count * 16 + 1, count * 16 + 16)
@@ -36,8 +39,7 @@ local function begin(id, key, v)
   redis.call('ZADD', KEYS[5], string.format('%d', ends), id)
   claims[count * 4 + 1] = id
   claims[count * 4 + 2] = emit(v, set, tag, time)
-  local left = redis.call('HMGET', key, 'data', 'checkpoint')
-  claims[count * 4 + 3], claims[count * 4 + 4] = left[1] or 'null', left[2]
+  claims[count * 4 + 3], claims[count * 4 + 4] = v[DATA] or 'null', v[DATA + 1]
   count = count + 1
 end
 
@@ -50,7 +52,7 @@ while count < most and looked < 256 and not empty do
   for i = 1, #popped, 2 do
     local id = popped[i]
     local key = KEYS[1] .. id
-    local v = job(key)
+    local v = job(key, 'data', 'checkpoint')
     if v[1] and v[STATE] == 'queued' then
       local name, together = concurrency(key, v)
       if name and tonumber(redis.call('HGET', part('conc'), name) or 0) >= together then
@@ -65,6 +67,7 @@ while count < most and looked < 256 and not empty do
     end
   end
 end
+told()
 if rate > 0 and count > 0 then
   local began = { 'RPUSH', part('rate') }
   for i = 1, count do

@@ -14,16 +14,16 @@ local function create(key, id, tag, head, tail, data, priority, together, delay,
     set[15], set[16] = 'conc', together
   end
   if delay == '' then
-    local json, position = emit(v, set, tag, time)
+    local json = emit(v, set, tag, time)
     ready(id, time, priority)
-    return json, position
+    return json, position(v, EPOCH)
   end
   local at = string.format('%d', time + delay)
   v[STATE], v[MORE] = 'scheduled', ',"run_at":' .. at
   set[6], set[#set + 1], set[#set + 2] = 'scheduled', 'more', v[MORE]
-  local json, position = emit(v, set, tag, time)
+  local json = emit(v, set, tag, time)
   redis.call('ZADD', KEYS[10], at, id)
   -- Who waits must learn for how long.
   wake()
-  return json, position
+  return json, position(v, EPOCH)
 end

@@ -4,7 +4,11 @@
 -- worker looks after: a week, in ms.
 local WEEK = 604800000
 
+-- Where the idempotency key of a job stands in what is read of it.
+local KEY = 19
+
 -- Ends a job.
+--   v      the record, from `job(key, 'key')`
 --   set    {'HSET', key, …}: what changes besides
 --   hold   what the attempt did and its token
 -- Returns the record's JSON.
@@ -31,9 +35,8 @@ local function close(id, v, state, set, hold, tag, time)
   local keep = state == 'failed' and math.max(ARGV[7], WEEK) or ARGV[7]
   redis.call('PEXPIRE', key, keep)
   redis.call('PEXPIRE', key .. ':log', keep)
-  local idempotency = redis.call('HGET', key, 'key')
-  if idempotency then
-    redis.call('PEXPIRE', idempotency, ARGV[7])
+  if v[KEY] then
+    redis.call('PEXPIRE', v[KEY], ARGV[7])
   end
   return json
 end

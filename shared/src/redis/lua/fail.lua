@@ -4,7 +4,7 @@
 --      14 1 if it may be tried again, 15 error (JSON), 16 1 if the queue has a limit of running jobs
 -- Returns the state that the job then has, or nothing if the lease is lost.
 local key = KEYS[1] .. ARGV[12]
-local v = job(key)
+local v = job(key, 'key')
 local hold = 'fail ' .. ARGV[11]
 if v[HOLD] == hold then
   return v[FINISHED] and v[STATE] or 'retrying'

@@ -9,7 +9,7 @@ if m[5] ~= ARGV[8] then
 end
 local time, late = now(), false
 for i = 9, #ARGV, 2 do
-  late = append(key .. ':log', key .. ':ch', m, 1, ARGV[i], 'm', time, ' log\n' .. ARGV[i + 1]) or late
+  late = append(key .. ':log', key .. ':ch', m, 1, ARGV[i], 'm', time, ' log\n', ARGV[i + 1]) or late
 end
 redis.call('HSET', key, 'epoch', m[1], 'top', m[2], 'tag', m[3], 'period', m[4])
 return 1

@@ -4,6 +4,7 @@
 --      as in room.lua
 -- Returns {how many there were, ms until the next is due, or may begin, or -1, 1 if jobs can be claimed, else 0}.
 local time = now()
+MANY = true
 local count, next = 0, -1
 for list = 10, 11 do
   local left = ARGV[7] - count
@@ -27,6 +28,7 @@ for list = 10, 11 do
     next = next < 0 and pause or math.min(next, pause)
   end
 end
+told()
 local work = redis.call('EXISTS', KEYS[9]) == 1 and redis.call('EXISTS', KEYS[13]) == 0
 if work then
   local free, pause = room(1, tonumber(ARGV[9]), tonumber(ARGV[10]), tonumber(ARGV[11]), time)

@@ -8,8 +8,8 @@ if KEYS[4] then
     return '=' .. seen
   end
 end
-local position = publish(KEYS[1], KEYS[2], KEYS[3], ARGV[7], 'm', now(), ARGV[8])
+local at = position((publish(KEYS[1], KEYS[2], KEYS[3], ARGV[7], 'm', now(), ARGV[8], '')), 1)
 if KEYS[4] then
-  redis.call('SET', KEYS[4], position, 'PX', ARGV[9])
+  redis.call('SET', KEYS[4], at, 'PX', ARGV[9])
 end
-return position
+return at

@@ -8,8 +8,8 @@ end
 -- Wakes one worker. The list is bounded: nobody may be listening.
 local function wake()
   local list = KEYS[12] or part('wake')
-  if redis.call('RPUSH', list, '1') > 32 then
-    redis.call('LPOP', list)
+  if redis.call('LLEN', list) < 32 then
+    redis.call('RPUSH', list, '1')
   end
 end
 

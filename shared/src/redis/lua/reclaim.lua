@@ -6,13 +6,14 @@
 --      has a limit of running jobs
 -- Returns how many there were.
 local time = now()
+MANY = true
 local ids = redis.call('ZRANGE', KEYS[5], '-inf', time, 'BYSCORE', 'LIMIT', 0, ARGV[15])
 local count = 0
 LIMITED = ARGV[16] == '1'
 for _, id in ipairs(ids) do
   local key = KEYS[1] .. id
   redis.call('ZREM', KEYS[5], id)
-  local v = job(key)
+  local v = job(key, 'key')
   if v[1] and v[STATE] == 'running' then
     count = count + 1
     local tag = string.sub(ARGV[14], count * 6 - 5, count * 6)
@@ -35,6 +36,7 @@ for _, id in ipairs(ids) do
     end
   end
 end
+told()
 -- Of ended jobs, those that are forgotten by now or too many to be listed are taken off the lists.
 for i = 6, 8 do
   local keep = i == 8 and math.max(ARGV[7], WEEK) or ARGV[7]

@@ -9,10 +9,11 @@
 local STATE, ATTEMPT, PERCENT, MESSAGE, PROGRESS, RESULT, ERROR = 2, 3, 4, 5, 6, 7, 8
 local TAIL, STARTED, FINISHED, EPOCH, HOLD, MORE, STALLS = 9, 10, 11, 12, 16, 17, 18
 
-local function job(key)
+-- What a script needs of a job, and the fields that it names besides.
+local function job(key, ...)
   return redis.call('HMGET', key, 'head', 'state', 'attempt', 'percent', 'message', 'progress', 'result',
     'error', 'tail', 'started_at', 'finished_at', 'epoch', 'top', 'tag', 'period',
-    'hold', 'more', 'stalls')
+    'hold', 'more', 'stalls', ...)
 end
 
 -- The record as JobRecord's serde writes it.

@@ -5,7 +5,7 @@
 --      11 1 if the queue has a limit of running jobs
 -- Returns 1, or 0 if the lease is lost.
 local key = KEYS[1] .. ARGV[9]
-local v = job(key)
+local v = job(key, 'key')
 if v[HOLD] ~= ARGV[8] then
   return 0
 end

@@ -25,9 +25,9 @@ end
 local unsettled = false
 
 local function append_here(tag, kind, time, tail)
-  local position, late = publish(KEYS[1], KEYS[2], KEYS[3], tag, kind, time, tail)
+  local m, late = publish(KEYS[1], KEYS[2], KEYS[3], tag, kind, time, tail, '')
   unsettled = unsettled or late
-  return position
+  return position(m, 1)
 end
 
 -- Sees to it that meta lives as long as it must. To be called after keys were taken off, too.

@@ -9,6 +9,7 @@ if not at or tonumber(at) ~= tonumber(ARGV[9]) or redis.call('HGET', KEYS[13], A
 end
 redis.call('ZADD', KEYS[14], ARGV[10], ARGV[7])
 local time, count = now(), 0
+MANY = true
 for i = 11, #ARGV, 7 do
   local key = KEYS[1] .. ARGV[i + 1]
   if redis.call('EXISTS', key) == 0 then
@@ -16,4 +17,5 @@ for i = 11, #ARGV, 7 do
     count = count + 1
   end
 end
+told()
 return count

@@ -14,15 +14,19 @@
 -- Milliseconds since 1970, as text.
 local function now()
   local t = redis.call('TIME')
-  return t[1] .. string.sub('000000' .. t[2], -6, -4)
+  local micros = t[2]
+  if #micros < 6 then
+    micros = string.rep('0', 6 - #micros) .. micros
+  end
+  return t[1] .. string.sub(micros, 1, 3)
 end
 
 -- Numbers an entry, appends it to a log and publishes the same bytes.
 --   m, i   epoch, top, tag and period as HMGET gives them, from index i of m; brought up to date, but
 --          for the caller to store
---   tail   `exclude name\ndata`, see entry.rs
+--   tail   `exclude name\ndata`, see entry.rs; in two parts, so that it need not be put together before
 -- Returns whether epoch and period are to be stored, besides top and tag.
-local function append(log, channel, m, i, tag, kind, time, tail)
+local function append(log, channel, m, i, tag, kind, time, tail, data)
   local epoch, top, previous, period = m[i], tonumber(m[i + 1]), m[i + 2], string.sub(time, 1, ARGV[4])
   local new = not (epoch and top and previous)
   if new then
@@ -31,13 +35,15 @@ local function append(log, channel, m, i, tag, kind, time, tail)
   end
   local offset = string.format('%d', top + 1)
   local entry = '1 ' .. kind .. ' ' .. epoch .. ' ' .. offset .. ' ' .. tag .. ' ' .. previous
-    .. ' ' .. time .. ' ' .. tail
+    .. ' ' .. time .. ' ' .. tail .. data
   -- The first write, and one that a full Redis refuses: after it the script runs to its end.
   local length = redis.call('RPUSH', log, entry)
-  if new then
-    redis.call('LTRIM', log, -1, -1)
-  elseif length > tonumber(ARGV[1]) then
-    redis.call('LTRIM', log, ARGV[2], -1)
+  if length > 1 then
+    if new then
+      redis.call('LTRIM', log, -1, -1)
+    elseif length > tonumber(ARGV[1]) then
+      redis.call('LTRIM', log, ARGV[2], -1)
+    end
   end
   local late = new or length == 1 or m[i + 3] ~= period
   if late then
@@ -48,16 +54,21 @@ local function append(log, channel, m, i, tag, kind, time, tail)
   return late
 end
 
--- Appends to a topic whose numbering is in `meta`. Returns `epoch offset tag`, and whether it made meta
+-- Appends to a topic whose numbering is in `meta`. Returns {epoch, offset, tag}, and whether it made meta
 -- end.
-local function publish(log, meta, channel, tag, kind, time, tail)
+local function publish(log, meta, channel, tag, kind, time, tail, data)
   local m = redis.call('HMGET', meta, 'epoch', 'top', 'tag', 'period')
-  local late = append(log, channel, m, 1, tag, kind, time, tail)
+  local late = append(log, channel, m, 1, tag, kind, time, tail, data)
   if late then
     redis.call('HSET', meta, 'epoch', m[1], 'top', m[2], 'tag', tag, 'period', m[4])
     redis.call('PEXPIRE', meta, ARGV[5])
   else
     redis.call('HSET', meta, 'top', m[2], 'tag', tag)
   end
-  return m[1] .. ' ' .. m[2] .. ' ' .. tag, late
+  return m, late
+end
+
+-- A position as scripts return it: `epoch offset tag`, which stand in m from index i on.
+local function position(m, i)
+  return m[i] .. ' ' .. m[i + 1] .. ' ' .. m[i + 2]
 end

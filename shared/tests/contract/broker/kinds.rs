@@ -48,13 +48,11 @@ pub(crate) async fn fire_and_forget_has_no_positions<W: World>(world: W) {
 
 fn labelled(data: &str) -> Draft {
     Draft {
-        body: Body::Message {
+        exclude: Some(SessionId::new()),
+        ..Draft::new(Body::Message {
             data: json(data),
             event: Some(EventName::parse("player.joined/ä").expect("valid")),
-        },
-        key: None,
-        exclude: Some(SessionId::new()),
-        ttl: None,
+        })
     }
 }
 

@@ -127,7 +127,7 @@ pub(crate) async fn what_nobody_answers_in_time_is_over<W: World>(world: W) {
     let node = world.node().await;
     let hand = Hand::new(&node, "w", &["g.a"], false).await;
     let short = CallDraft {
-        timeout: Duration::from_millis(30),
+        timeout: Duration::from_millis(400),
         ..draft("g.a", "1")
     };
     for takes in [false, true] {

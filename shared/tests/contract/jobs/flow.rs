@@ -99,8 +99,15 @@ pub(crate) async fn no_more_jobs_run_than_their_queue_allows<W: World>(world: W)
     }
     // They have 20 ms to end.
     bench.reclaim(2).await;
+    let again = other.claim(10, LONG).await;
+    assert_eq!(again.len(), 2, "what has ended makes room, all of it");
+    for claim in again {
+        other.jobs().release(&claim.lease).await.expect("held");
+    }
     let tally = all_done([&bench, &other], 38).await;
-    assert_eq!((tally.done, tally.most[""]), (38, 2));
+    assert_eq!(tally.done, 38);
+    // How many of the four workers have their turn at the same time is not the queue's to say.
+    assert!(tally.most[""] <= 2, "{:?}", tally.most);
 }
 
 async fn list_ids(bench: &Bench, state: JobState) -> Vec<JobId> {
@@ -128,9 +135,18 @@ pub(crate) async fn a_key_runs_as_often_as_its_limit_and_holds_up_nobody_else<W:
     for claim in first {
         bench.jobs().release(&claim.lease).await.expect("held");
     }
+    let again = other.claim(21, LONG).await;
+    assert_eq!(again.len(), 4, "what was given back makes room, all of it");
+    for claim in again {
+        other.jobs().release(&claim.lease).await.expect("held");
+    }
     let tally = all_done([&bench, &other], 21).await;
     assert_eq!(tally.done, 21);
-    assert_eq!((tally.most["a"], tally.most["b-\"x\""]), (1, 2));
+    assert!(
+        tally.most["a"] <= 1 && tally.most["b-\"x\""] <= 2,
+        "{:?}",
+        tally.most
+    );
 }
 
 /// The ways in which a job stops to run.

@@ -53,6 +53,7 @@ fn record() -> JobRecord {
         run_at: None,
         cancelling: false,
         dead_letter: false,
+        traceparent: None,
     }
 }
 
@@ -66,6 +67,7 @@ fn publication(body: Body, has_log: bool) -> Publication {
         time_ms: 1_700_000_000_000,
         body,
         exclude: None,
+        trace: None,
     }
 }
 

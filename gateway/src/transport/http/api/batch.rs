@@ -8,7 +8,7 @@ use axum::response::Response;
 use serde::{Deserialize, Serialize, Serializer, ser::SerializeMap};
 use tidegate_shared::json::RawJson;
 
-use super::command::Command;
+use super::command::{Command, traceparent};
 use super::{Api, answer};
 use crate::transport::http::problem::Fault;
 use crate::transport::http::{Problem, body};
@@ -47,6 +47,7 @@ impl Serialize for Outcome {
 
 /// What fails does not keep the next commands from being run.
 pub(super) async fn batch(State(api): State<Arc<Api>>, request: Request) -> Result<Response, Problem> {
+    let trace = traceparent(&request);
     let Batch { commands } = body::read(request, api.large_body).await?;
     if commands.len() > COMMANDS {
         return Err(Problem::bad_request(format!(
@@ -57,7 +58,7 @@ pub(super) async fn batch(State(api): State<Arc<Api>>, request: Request) -> Resu
     let mut results = Vec::with_capacity(commands.len());
     for command in commands {
         let name = command.name();
-        results.push(match command.run(&api).await {
+        results.push(match command.within(trace).run(&api).await {
             Ok(document) => Outcome::Done(name, document),
             Err(problem) => Outcome::Failed(problem.fault()),
         });

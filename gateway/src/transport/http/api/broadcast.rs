@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use tidegate_shared::json::RawJson;
 use tidegate_shared::name::{EventName, IdempotencyKey};
 use tidegate_shared::topic::Topic;
+use tidegate_shared::trace::TraceContext;
 
 use super::Api;
 use super::publish::{Publish, Published};
@@ -25,6 +26,9 @@ pub(super) struct Broadcast {
     event: Option<EventName>,
     #[serde(default)]
     key: Option<IdempotencyKey>,
+    /// What the request belongs to.
+    #[serde(skip)]
+    pub(super) trace: Option<TraceContext>,
 }
 
 /// In the order of the topics.
@@ -53,6 +57,7 @@ impl Broadcast {
             data,
             event,
             key,
+            trace,
         } = self;
         let publish = |topic: Topic| {
             let publish = Publish {
@@ -60,6 +65,7 @@ impl Broadcast {
                 data: data.clone(),
                 event: event.clone(),
                 key: key.clone(),
+                trace,
             };
             async move {
                 match publish.run(api).await {

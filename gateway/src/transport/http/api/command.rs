@@ -8,6 +8,7 @@ use axum::response::Response;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use tidegate_shared::json::RawJson;
+use tidegate_shared::trace::TraceContext;
 
 use super::broadcast::Broadcast;
 use super::call::Call;
@@ -52,6 +53,16 @@ impl Command {
         }
     }
 
+    /// As a part of what the request belongs to.
+    pub(super) fn within(mut self, trace: Option<TraceContext>) -> Self {
+        match &mut self {
+            Self::Publish(command) => command.trace = trace,
+            Self::Broadcast(command) => command.trace = trace,
+            _ => {}
+        }
+        self
+    }
+
     /// The document that answers it.
     pub(super) async fn run(self, api: &Api) -> Result<RawJson, Problem> {
         match self {
@@ -69,13 +80,20 @@ impl Command {
     }
 }
 
+/// The trace that a request names, if it is recorded.
+pub(super) fn traceparent(request: &Request) -> Option<TraceContext> {
+    let named = request.headers().get("traceparent")?;
+    TraceContext::parse(named.to_str().ok()?)
+}
+
 /// A path that takes one kind of command.
 pub(super) async fn handle<T: DeserializeOwned>(
     State(api): State<Arc<Api>>,
     command: fn(T) -> Command,
     request: Request,
 ) -> Result<Response, Problem> {
-    let command = command(body::read(request, api.body).await?);
+    let trace = traceparent(&request);
+    let command = command(body::read(request, api.body).await?).within(trace);
     answer(StatusCode::OK, &command.run(&api).await?)
 }
 

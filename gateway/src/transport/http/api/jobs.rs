@@ -13,7 +13,9 @@ use tidegate_shared::job::{ATTEMPTS_LIMIT, Concurrency, JobDraft, JobId, Priorit
 use tidegate_shared::json::RawJson;
 use tidegate_shared::name::{IdempotencyKey, JobType, QueueName, UserId};
 use tidegate_shared::topic::Topic;
+use tidegate_shared::trace::Kind;
 
+use super::command::traceparent;
 use super::{Api, Keyed, LOCATION, answer};
 use crate::connection::wanted;
 use crate::transport::http::{Problem, body};
@@ -109,9 +111,19 @@ impl Submit {
 }
 
 pub(super) async fn submit(State(api): State<Arc<Api>>, request: Request) -> Result<Response, Problem> {
+    let trace = traceparent(&request);
     let submit: Submit = body::read(request, api.body).await?;
     submit.check(&api)?;
-    let submitted = api.gate.node().submit(submit.into_draft()?).await?;
+    let mut draft = submit.into_draft()?;
+    let node = api.gate.node();
+    let mut span = node.tracer.begin("submit", Kind::Producer, trace);
+    if let Some(span) = &mut span {
+        span.note("tidegate.job.type", &draft.kind);
+        span.note("tidegate.job.id", &draft.id);
+        draft.trace = Some(span.context());
+    }
+    let submitted = node.submit(draft).await?;
+    drop(span);
     let status = if submitted.duplicate {
         StatusCode::OK
     } else {

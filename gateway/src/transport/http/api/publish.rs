@@ -8,6 +8,7 @@ use tidegate_shared::name::{EventName, IdempotencyKey};
 use tidegate_shared::position::Position;
 use tidegate_shared::publication::Body;
 use tidegate_shared::topic::Topic;
+use tidegate_shared::trace::{Kind, Span, TraceContext};
 
 use super::Api;
 use crate::transport::http::Problem;
@@ -21,6 +22,9 @@ pub(super) struct Publish {
     pub(super) event: Option<EventName>,
     #[serde(default)]
     pub(super) key: Option<IdempotencyKey>,
+    /// What the request belongs to.
+    #[serde(skip)]
+    pub(super) trace: Option<TraceContext>,
 }
 
 /// The position is left out on topics without a log.
@@ -38,12 +42,23 @@ impl Publish {
             data,
             event,
             key,
+            trace,
         } = self;
+        let mut span = api.gate.node().tracer.begin("publish", Kind::Producer, trace);
+        if let Some(span) = &mut span {
+            span.note("messaging.system", "tidegate");
+            span.note("messaging.destination.name", &topic);
+        }
         let draft = Draft {
             key,
+            trace: span.as_ref().map(Span::context),
             ..Draft::new(Body::Message { data, event })
         };
-        publish(api, topic, draft).await
+        let published = publish(api, topic, draft).await;
+        if let (Some(span), Err(problem)) = (&mut span, &published) {
+            span.failed(&problem.code());
+        }
+        published
     }
 }
 

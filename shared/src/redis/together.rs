@@ -1,0 +1,178 @@
+//! What workers say of their jobs at the same time goes to Redis in one script, which costs it much less than
+//! one for each. Nothing waits for others to come: what is said while a script is under way goes with the next.
+//!
+//! Relies on callers that wait for an answer before they say more of the same job. Never says anything twice.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use fred::types::Value;
+use parking_lot::Mutex;
+use tokio::sync::oneshot;
+
+use super::commands::{CallError, Commands};
+use super::scripts::Script;
+
+/// Most jobs of one script.
+const BATCH: usize = 64;
+/// Most that wait; one more is refused.
+const WAITING: usize = 8_192;
+
+/// Where it is said: a script, and the slot of the jobs.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+struct Place {
+    script: Script,
+    tag: String,
+}
+
+/// What a script is given for all of its jobs: the first one's, as those of a slot differ in nothing but the
+/// epoch that a topic would get.
+#[derive(Debug)]
+pub(super) struct Frame {
+    pub(super) tag: String,
+    pub(super) keys: Vec<String>,
+    pub(super) arguments: Vec<Value>,
+}
+
+/// What is said of one job.
+#[derive(Debug)]
+struct Word {
+    frame: Frame,
+    arguments: Vec<Value>,
+    answer: oneshot::Sender<Result<Value, CallError>>,
+}
+
+#[derive(Debug)]
+pub(super) struct Together {
+    commands: Arc<Commands>,
+    /// What waits for the script that is under way; a place is here while somebody looks after it.
+    waiting: Mutex<HashMap<Place, Vec<Word>>>,
+}
+
+impl Together {
+    pub(super) fn new(commands: Arc<Commands>) -> Arc<Self> {
+        Arc::new(Self {
+            commands,
+            waiting: Mutex::default(),
+        })
+    }
+
+    /// Runs a script that takes `arguments` for each of several jobs behind those of the frame, and answers
+    /// with an array. Gives the answer for these.
+    pub(super) async fn say(
+        self: &Arc<Self>,
+        script: Script,
+        frame: Frame,
+        arguments: Vec<Value>,
+    ) -> Result<Value, CallError> {
+        let place = Place {
+            script,
+            tag: frame.tag.clone(),
+        };
+        let (answer, answered) = oneshot::channel();
+        let word = Word {
+            frame,
+            arguments,
+            answer,
+        };
+        let is_first = {
+            let mut waiting = self.waiting.lock();
+            let words = waiting.get_mut(&place);
+            match words {
+                Some(words) if words.len() >= WAITING => {
+                    let why = format!("more than {WAITING} reports wait for Redis");
+                    return Err(CallError::Unavailable(why));
+                }
+                Some(words) => {
+                    words.push(word);
+                    false
+                }
+                None => {
+                    waiting.insert(place.clone(), vec![word]);
+                    true
+                }
+            }
+        };
+        if is_first {
+            let looking = Looking {
+                together: self.clone(),
+                place,
+                is_over: false,
+            };
+            tokio::spawn(looking.send_all());
+        }
+        let lost = || CallError::Unavailable("the process is being shut down".to_owned());
+        answered.await.map_err(|_| lost())?
+    }
+}
+
+/// Looks after a place until nothing waits there.
+struct Looking {
+    together: Arc<Together>,
+    place: Place,
+    is_over: bool,
+}
+
+impl Looking {
+    async fn send_all(mut self) {
+        while let Some((first, others)) = self.next() {
+            let Frame {
+                tag,
+                keys,
+                mut arguments,
+            } = first.frame;
+            arguments.extend(first.arguments);
+            let mut senders = vec![first.answer];
+            for word in others {
+                arguments.extend(word.arguments);
+                senders.push(word.answer);
+            }
+            let commands = &self.together.commands;
+            let answer = commands.run(self.place.script, &tag, keys, arguments).await;
+            let answers = answer.map(Value::into_array).and_then(|answers| {
+                let complete = answers.len() == senders.len();
+                let what = "another number of answers than there were jobs";
+                complete
+                    .then_some(answers)
+                    .ok_or_else(|| CallError::unexpected(what))
+            });
+            // Who does not wait any more need not know.
+            match answers {
+                Ok(answers) => {
+                    for (sender, answer) in senders.into_iter().zip(answers) {
+                        let _ = sender.send(Ok(answer));
+                    }
+                }
+                Err(error) => {
+                    for sender in senders {
+                        let _ = sender.send(Err(error.clone()));
+                    }
+                }
+            }
+        }
+    }
+
+    /// What waits, at most a batch. Gives the place up if there is nothing.
+    fn next(&mut self) -> Option<(Word, Vec<Word>)> {
+        let mut waiting = self.together.waiting.lock();
+        let words = waiting.get_mut(&self.place)?;
+        let count = words.len().min(BATCH);
+        let mut batch = words.drain(..count);
+        if let Some(first) = batch.next() {
+            return Some((first, batch.collect()));
+        }
+        drop(batch);
+        waiting.remove(&self.place);
+        self.is_over = true;
+        None
+    }
+}
+
+impl Drop for Looking {
+    /// When its runtime ends in between, those who wait are told, and another may look after the place.
+    fn drop(&mut self) {
+        if !self.is_over {
+            self.together.waiting.lock().remove(&self.place);
+        }
+    }
+}

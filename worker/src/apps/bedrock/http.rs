@@ -1,0 +1,304 @@
+//! The routes of the manager's HTTP API that look at servers or start tasks, as calls of `bedrock.http`.
+
+use std::sync::Arc;
+
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::Bedrock;
+use super::event::Outcome;
+use super::places::{ServerName, newest};
+use super::process::Home;
+use super::world::{ARCHIVE, SETTINGS, is_of};
+use crate::worker::WorkerBuilder;
+use crate::{
+    CallContext, CallFailure, HttpAnswer, HttpRequest, JobDraft, JobFailure, JobId, JobRecord, JobState,
+    JobType, QueueName, RawJson, UserId,
+};
+
+/// Most backups that are listed.
+const LISTED: usize = 1_000;
+
+pub(super) fn register(worker: WorkerBuilder, bedrock: &Arc<Bedrock>) -> WorkerBuilder {
+    let bedrock = Arc::clone(bedrock);
+    worker.method(
+        "bedrock.http",
+        move |request: HttpRequest, context: CallContext| {
+            let bedrock = Arc::clone(&bedrock);
+            async move { Ok::<_, CallFailure>(bedrock.answer(&request, &context).await) }
+        },
+    )
+}
+
+/// What bodies of requests have; each route looks at its own.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Body {
+    command: Option<String>,
+    backup_type: Option<String>,
+    file_to_backup: Option<String>,
+    restore_type: Option<String>,
+    backup_file: Option<String>,
+    filename: Option<String>,
+    server_name: Option<String>,
+}
+
+impl Bedrock {
+    async fn answer(&self, request: &HttpRequest, context: &CallContext) -> HttpAnswer {
+        let parts = request.parts();
+        // Whatever the endpoint's path is, the manager's begins there.
+        let begin = parts
+            .iter()
+            .position(|part| *part == "api")
+            .map_or(0, |at| at + 1);
+        match (request.method.as_str(), &parts[begin..]) {
+            ("GET", ["servers"]) => self.list(),
+            ("GET", ["tasks", "status", id]) => task(request, context, id).await,
+            ("POST", ["server", "install"]) => match body(request) {
+                Ok(body) => {
+                    let name = body.server_name.unwrap_or_default();
+                    let data = json!({ "server_name": name });
+                    let text = format!("Installation of server '{name}' initiated in background.");
+                    self.begin(context, request, "bedrock.server_install", &data, text)
+                        .await
+                }
+                Err(answer) => answer,
+            },
+            (method, ["server", name, rest @ ..]) => {
+                let found = self.places().and_then(|places| places.existing(name));
+                match found {
+                    Ok((server, folder)) => {
+                        self.of_server(request, context, &server, &Home::new(folder), (method, rest))
+                            .await
+                    }
+                    Err(failure) => refusal(404, failure.message()),
+                }
+            }
+            _ => refusal(404, "Not Found"),
+        }
+    }
+
+    async fn of_server(
+        &self,
+        request: &HttpRequest,
+        context: &CallContext,
+        server: &ServerName,
+        home: &Home,
+        (method, rest): (&str, &[&str]),
+    ) -> HttpAnswer {
+        let name = server.as_str();
+        let body = match body(request) {
+            Ok(body) => body,
+            Err(answer) => return answer,
+        };
+        let plain = json!({ "server_name": name });
+        let (kind, data, what) = match (method, rest) {
+            ("GET", ["status"]) => {
+                return ok(&json!({ "status": "success", "running": home.running().is_some() }));
+            }
+            ("GET", ["validate"]) => {
+                return ok(&json!({ "status": "success", "message": format!("Server '{name}' is valid.") }));
+            }
+            ("GET", ["summary"]) => return ok(&summary(server, home)),
+            ("GET", ["process_info"]) => return ok(&self.resources(name)),
+            ("GET", ["backup", "list", kind]) => return self.backups(server, kind),
+            ("POST", ["send_command"]) => {
+                let command = body.command.unwrap_or_default();
+                if command.trim().is_empty() {
+                    return refusal(400, "Request must contain a non-empty 'command'.");
+                }
+                return sent(self.send_command(context, name, &command).await);
+            }
+            ("POST", ["start"]) => ("server_start", plain, "Start operation"),
+            ("POST", ["stop"]) => ("server_stop", plain, "Stop operation"),
+            ("POST", ["restart"]) => ("server_restart", plain, "Restart operation"),
+            ("POST", ["backup", "action"]) => {
+                let kind = body.backup_type.unwrap_or_default().to_lowercase();
+                if !["world", "config", "all"].contains(&kind.as_str()) {
+                    return refusal(
+                        400,
+                        "Invalid 'backup_type'. Must be one of: ['world', 'config', 'all'].",
+                    );
+                }
+                if kind == "config" && body.file_to_backup.is_none() {
+                    return refusal(400, "Missing or invalid 'file_to_backup' for config backup type.");
+                }
+                let mut data = plain;
+                data["backup_type"] = json!(kind);
+                data["file_to_backup"] = json!(body.file_to_backup);
+                ("backup", data, "Backup action")
+            }
+            ("POST" | "PUT", ["backups", "prune"]) => ("prune_backups", plain, "Backup pruning"),
+            ("POST", ["restore", "action"]) => {
+                let kind = body.restore_type.unwrap_or_default().to_lowercase();
+                if kind != "world" && kind != "all" && !SETTINGS.iter().any(|(name, _)| *name == kind) {
+                    return refusal(400, "Invalid 'restore_type'.");
+                }
+                if kind != "all" && body.backup_file.is_none() {
+                    return refusal(
+                        400,
+                        format!("Missing or invalid 'backup_file' for restore type '{kind}'."),
+                    );
+                }
+                let mut data = plain;
+                data["restore_type"] = json!(kind);
+                data["backup_file"] = json!(body.backup_file);
+                ("restore", data, "Restore action")
+            }
+            ("POST", ["world", "export"]) => ("world_export", plain, "World export"),
+            ("POST", ["world", "install"]) => {
+                let Some(file) = body.filename else {
+                    return refusal(422, "'filename' is required.");
+                };
+                let mut data = plain;
+                data["filename"] = json!(file);
+                ("world_import", data, "World install")
+            }
+            ("DELETE", ["world", "reset"]) => ("world_reset", plain, "World reset"),
+            _ => return refusal(404, "Not Found"),
+        };
+        let text = format!("{what} for server '{name}' initiated in background.");
+        self.begin(context, request, &format!("bedrock.{kind}"), &data, text)
+            .await
+    }
+
+    /// Starts a task of whoever asks.
+    async fn begin(
+        &self,
+        context: &CallContext,
+        request: &HttpRequest,
+        kind: &str,
+        data: &Value,
+        message: String,
+    ) -> HttpAnswer {
+        let draft = match draft(kind, data) {
+            Ok(draft) => JobDraft {
+                user: request.user.clone(),
+                // What failed once is told, and not tried again behind its user's back.
+                max_attempts: Some(1),
+                ..draft
+            },
+            Err(message) => return refusal(500, message),
+        };
+        match context.submit(draft).await {
+            Ok(submitted) => HttpAnswer::json(
+                202,
+                &json!({
+                    "status": "pending", "message": message, "details": null,
+                    "task_id": submitted.record.id.as_str(),
+                }),
+            ),
+            Err(error) => refusal(503, error.to_string()),
+        }
+    }
+
+    fn list(&self) -> HttpAnswer {
+        match self.places() {
+            Ok(places) => {
+                let names = places.servers();
+                let servers = names
+                    .iter()
+                    .map(|name| summary(name, &Home::new(places.server(name))));
+                ok(&json!({ "status": "success", "servers": servers.collect::<Vec<_>>(), "message": null }))
+            }
+            Err(failure) => refusal(503, failure.message()),
+        }
+    }
+
+    fn backups(&self, server: &ServerName, kind: &str) -> HttpAnswer {
+        let Ok(places) = self.places() else {
+            return refusal(503, "This worker has no servers.");
+        };
+        let folder = places.backups(server);
+        let of = |wanted: &str| {
+            newest(&folder, |name| is_of(wanted, name)).map(|mut files| {
+                files.truncate(LISTED);
+                files
+            })
+        };
+        let settings = SETTINGS.iter().find(|(name, _)| *name == kind);
+        let found = match (kind, settings) {
+            ("world", _) => of(ARCHIVE).map(|files| json!(files)),
+            (_, Some((_, file))) => of(file).map(|files| json!(files)),
+            ("all", _) => of(ARCHIVE).map(|files| json!({ "world_backups": files })),
+            _ => return refusal(400, "Invalid backup type."),
+        };
+        match found {
+            Ok(backups) => {
+                ok(&json!({ "status": "success", "message": "Backups listed.", "backups": backups }))
+            }
+            Err(error) => refusal(500, error.to_string()),
+        }
+    }
+}
+
+fn body(request: &HttpRequest) -> Result<Body, HttpAnswer> {
+    let read = request.json::<Option<Body>>();
+    read.map(Option::unwrap_or_default)
+        .map_err(|error| refusal(422, format!("The body is not what it should be: {error}")))
+}
+
+fn draft(kind: &str, data: &Value) -> Result<JobDraft, String> {
+    let queue = QueueName::parse("default").map_err(|error| error.to_string())?;
+    let kind = JobType::parse(kind).map_err(|error| error.to_string())?;
+    let data = RawJson::of(data).map_err(|error| error.to_string())?;
+    Ok(JobDraft::new(&queue, kind, data))
+}
+
+fn summary(server: &ServerName, home: &Home) -> Value {
+    let status = if home.running().is_some() {
+        "RUNNING"
+    } else {
+        "STOPPED"
+    };
+    json!({
+        "name": server.as_str(), "status": status, "version": "UNKNOWN", "player_count": 0, "players": [],
+    })
+}
+
+fn sent(done: Result<Outcome, JobFailure>) -> HttpAnswer {
+    match done {
+        Ok(outcome) => ok(&json!({
+            "status": "success", "message": outcome.message, "details": null, "task_id": null,
+        })),
+        Err(failure) if failure.message().contains("is not running") => refusal(409, failure.message()),
+        Err(failure) => refusal(400, failure.message()),
+    }
+}
+
+/// A task as its user's connections are told of it.
+async fn task(request: &HttpRequest, context: &CallContext, id: &str) -> HttpAnswer {
+    let found = match JobId::parse(id) {
+        Ok(id) => context.job(&id).await.ok(),
+        Err(_) => None,
+    };
+    // Somebody else's is as good as none.
+    match found.filter(|record| record.user == request.user) {
+        Some(record) => ok(&told(&record)),
+        None => refusal(404, "Task not found"),
+    }
+}
+
+fn told(record: &JobRecord) -> Value {
+    let error = record.error.as_deref().unwrap_or("Task failed.");
+    let (status, message) = match record.state {
+        JobState::Succeeded => ("success", "Task completed successfully."),
+        JobState::Failed => ("error", error),
+        JobState::Cancelled => ("error", "Task was cancelled."),
+        JobState::Scheduled | JobState::Queued | JobState::Running | JobState::Retrying => {
+            ("in_progress", "Task is running.")
+        }
+    };
+    json!({
+        "status": status, "message": message, "result": record.result,
+        "username": record.user.as_ref().map(UserId::as_str),
+    })
+}
+
+fn ok<T: serde::Serialize>(body: &T) -> HttpAnswer {
+    HttpAnswer::json(200, body)
+}
+
+fn refusal(status: u16, detail: impl Into<String>) -> HttpAnswer {
+    HttpAnswer::json(status, &json!({ "detail": detail.into() }))
+}
