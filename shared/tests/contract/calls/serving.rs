@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use parking_lot::Mutex;
 use tidegate_shared::call::{CALLS_WAITING, CallError};
 
 use super::{Hand, LONG, ask, draft, method, outcome, said};
@@ -57,11 +58,9 @@ pub(crate) async fn a_worker_that_falls_silent_serves_nothing<W: World>(world: W
 pub(crate) async fn only_so_many_calls_of_a_group_wait<W: World>(world: W) {
     let node = world.node().await;
     let hand = Hand::new(&node, "w", &["g.a"], false).await;
-    let mut waiting = Vec::new();
-    for _ in 0..CALLS_WAITING {
-        waiting.push(ask(&node, draft("g.a", "1")));
-    }
-    // Those that are refused are the ones that came when it was full.
+    let asked = (0..CALLS_WAITING).map(|_| ask(&node, draft("g.a", "1")));
+    let waiting = Mutex::new(asked.collect::<Vec<_>>());
+    // A look takes a place for a moment, and may so have turned one of them away: another comes for it.
     let refused = eventually("it is full", || async {
         match node
             .calls
@@ -72,7 +71,10 @@ pub(crate) async fn only_so_many_calls_of_a_group_wait<W: World>(world: W) {
             .await
         {
             Err(CallError::Busy { limit, .. }) => Some(limit),
-            _ => None,
+            _ => {
+                waiting.lock().push(ask(&node, draft("g.a", "1")));
+                None
+            }
         }
     })
     .await;
@@ -93,7 +95,7 @@ pub(crate) async fn only_so_many_calls_of_a_group_wait<W: World>(world: W) {
         }
     })
     .await;
-    for one in waiting {
+    for one in waiting.into_inner() {
         one.abort();
     }
 }
