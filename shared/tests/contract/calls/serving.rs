@@ -60,39 +60,26 @@ pub(crate) async fn only_so_many_calls_of_a_group_wait<W: World>(world: W) {
     let hand = Hand::new(&node, "w", &["g.a"], false).await;
     let asked = (0..CALLS_WAITING).map(|_| ask(&node, draft("g.a", "1")));
     let waiting = Mutex::new(asked.collect::<Vec<_>>());
+    let short = || tidegate_shared::call::CallDraft {
+        timeout: Duration::from_millis(1),
+        ..draft("g.a", "1")
+    };
     // A look takes a place for a moment, and may so have turned one of them away: another comes for it.
     let refused = eventually("it is full", || async {
-        match node
-            .calls
-            .call(tidegate_shared::call::CallDraft {
-                timeout: Duration::from_millis(1),
-                ..draft("g.a", "1")
-            })
-            .await
-        {
-            Err(CallError::Busy { limit, .. }) => Some(limit),
-            _ => {
-                waiting.lock().push(ask(&node, draft("g.a", "1")));
-                None
-            }
+        if let Err(CallError::Busy { limit, .. }) = node.calls.call(short()).await {
+            return Some(limit);
         }
+        waiting.lock().push(ask(&node, draft("g.a", "1")));
+        None
     })
     .await;
     assert_eq!(refused, CALLS_WAITING);
-    let taken = hand.one().await;
-    hand.finish(&taken, said("2")).await;
+    // Those that came for others may take the room that the first answer makes.
     eventually("there is room again", || async {
-        match node
-            .calls
-            .call(tidegate_shared::call::CallDraft {
-                timeout: Duration::from_millis(1),
-                ..draft("g.a", "1")
-            })
-            .await
-        {
-            Err(CallError::TimedOut { .. }) => Some(()),
-            _ => None,
-        }
+        let taken = hand.one().await;
+        hand.finish(&taken, said("2")).await;
+        let outcome = node.calls.call(short()).await;
+        matches!(outcome, Err(CallError::TimedOut { .. })).then_some(())
     })
     .await;
     for one in waiting.into_inner() {
