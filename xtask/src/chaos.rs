@@ -23,52 +23,58 @@ pub(crate) struct Chaos {
     /// With release builds of gateway and worker.
     #[arg(long)]
     release: bool,
+    #[command(flatten)]
+    instead: Instead,
+}
+
+/// What runs instead of faults of every kind over topics.
+#[derive(Args)]
+#[group(multiple = false)]
+struct Instead {
     /// Instead: kill one of two nodes with 2,000 clients, and measure when the last has resumed.
-    #[arg(long, conflicts_with_all = ["outage", "stalled"])]
+    #[arg(long)]
     resume: bool,
     /// Instead: take Redis away for so many seconds, once paused and once killed.
-    #[arg(long, value_name = "SECONDS", conflicts_with = "stalled")]
+    #[arg(long, value_name = "SECONDS")]
     outage: Option<u64>,
     /// Instead: measure what one stalled reader among 1,000 costs a release build and its other readers.
     #[arg(long)]
     stalled: bool,
     /// Instead: so many jobs, while workers are killed and stopped, Redis is restarted and gateways die.
-    #[arg(
-        long,
-        value_name = "NUMBER",
-        num_args = 0..=1,
-        default_missing_value = "5000",
-        conflicts_with_all = ["resume", "outage", "stalled"]
-    )]
+    #[arg(long, value_name = "NUMBER", num_args = 0..=1, default_missing_value = "5000")]
     jobs: Option<u64>,
     /// Instead: clients of all five systems at once, while gateways and workers are killed.
-    #[arg(long, conflicts_with_all = ["resume", "outage", "stalled", "jobs"])]
+    #[arg(long)]
     systems: bool,
+}
+
+impl Instead {
+    /// The name of the test, or how it begins.
+    fn test(&self) -> &'static str {
+        match self {
+            Self { systems: true, .. } => "all_five_systems_keep_their_word_for_minutes",
+            Self { jobs: Some(_), .. } => "every_one_of_many_jobs",
+            Self { resume: true, .. } => "all_clients_of_a_killed_node",
+            Self { stalled: true, .. } => "one_stalled_reader",
+            Self { outage: Some(_), .. } => "while_redis_is_",
+            _ => "nothing_is_lost_unnoticed_in_many",
+        }
+    }
 }
 
 impl Chaos {
     pub(crate) fn run(&self, report: &mut Report) {
-        let release = self.release || self.stalled;
+        let release = self.release || self.instead.stalled;
         let ready = report.step("programs", "", programs::ensure)
             && report.step("build", "", || Self::build(release));
         if !ready {
             report.skip("chaos", "it could not be built");
             return;
         }
-        let test = if self.systems {
-            "all_five_systems_keep_their_word_for_minutes"
-        } else if self.jobs.is_some() {
-            "every_one_of_many_jobs"
-        } else if self.resume {
-            "all_clients_of_a_killed_node"
-        } else if self.stalled {
-            "one_stalled_reader"
-        } else if self.outage.is_some() {
-            "while_redis_is_"
-        } else {
-            "nothing_is_lost_unnoticed_in_many"
-        };
+        let test = self.instead.test();
         let hint = format!("repeat it with --seed {} --redis {}", self.seed, self.redis);
+        let [jobs, outage] =
+            [self.instead.jobs, self.instead.outage].map(|number| number.unwrap_or_default().to_string());
         report.step("chaos", &hint, || {
             let args = ["test", "--package", "system-tests", "--locked", "--test", "chaos"];
             // One after the other, as each of them takes all that there is.
@@ -77,11 +83,8 @@ impl Chaos {
                 .env("CHAOS_MINUTES", &self.minutes.to_string())
                 .env("CHAOS_SEED", &self.seed.to_string())
                 .env("CHAOS_REDIS", &self.redis)
-                .env("CHAOS_JOBS", &self.jobs.unwrap_or_default().to_string())
-                .env(
-                    "CHAOS_OUTAGE_SECONDS",
-                    &self.outage.unwrap_or_default().to_string(),
-                );
+                .env("CHAOS_JOBS", &jobs)
+                .env("CHAOS_OUTAGE_SECONDS", &outage);
             if release {
                 run = run.env("TIDEGATE_BINARIES", RELEASE);
             }
