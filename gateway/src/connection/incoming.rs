@@ -96,7 +96,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
                 }
                 session.on_sense();
                 self.count(action, OK);
-                self.say(|out| out.extend_from_slice(&message));
+                self.member.say(|out| out.extend_from_slice(&message));
             }
             Ok(Decoded::Nothing) => {
                 session.on_sense();

@@ -4,14 +4,16 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use super::metrics::ClosedBy;
 use tidegate_shared::code::ErrorCode;
 use tidegate_shared::trace::Kind;
 
-use crate::dialect::{Failure, RequestId};
+use super::catch_up::CatchUp;
+use super::metrics::{ClosedBy, OK};
+use super::operation::Operations;
+use crate::dialect::{Failure, Push, Reply, RequestId};
 use crate::identity::{Identity, TokenError};
 use crate::node::Node;
-use crate::outbox::{Frames, Outbox, Put, Traced};
+use crate::outbox::{Ending, Frames, FramesBuilder, Outbox, Put, Traced};
 use crate::session::{Effect, Session};
 
 /// A connection's place on its node: registered, counted, with its subscriptions.
@@ -85,6 +87,62 @@ impl Membership {
         }
         span.note("tidegate.session", &self.outbox.session());
         span.note("tidegate.dialect", self.outbox.format().dialect().name());
+    }
+
+    /// Does of what the session wants what is the same however the client is connected, and gives back the rest:
+    /// pings, and how it ends without a word.
+    pub(super) fn apply(
+        &mut self,
+        effect: Effect,
+        operations: &mut Operations,
+        catch_up: &mut CatchUp,
+    ) -> Option<Effect> {
+        match effect {
+            Effect::Reply { action, id, reply } => {
+                let outcome = match &reply {
+                    Reply::Failed(failure) => failure.code.name(),
+                    _ => OK,
+                };
+                self.node.connection_metrics.command(action, outcome);
+                let dialect = self.outbox.format().dialect();
+                self.say(|out| dialect.encode_reply(id.as_ref(), &reply, out));
+            }
+            Effect::Answered { action } => self.node.connection_metrics.command(action, OK),
+            Effect::Tell(topic, failure) => {
+                let dialect = self.outbox.format().dialect();
+                let push = Push::Failed {
+                    topic: topic.as_ref(),
+                    failure: &failure,
+                };
+                self.say(|out| dialect.encode_push(&push, out));
+            }
+            Effect::Identified(identity) => self.node.identify(&self.outbox, identity),
+            Effect::Start(operation) => operations.start(*operation, &self.node, &self.outbox),
+            Effect::Leave(topic) => {
+                if catch_up.stop(&topic) {
+                    self.outbox.refilled();
+                }
+                self.node.leave_topic(&self.outbox, &topic);
+            }
+            Effect::Close(code) => {
+                self.outbox.end(Ending::Orderly { code, goodbye: None });
+            }
+            Effect::SendAway(code, goodbye) => {
+                let goodbye = Some(goodbye);
+                self.outbox.end(Ending::Orderly { code, goodbye });
+            }
+            Effect::Verify { .. } | Effect::Ping | Effect::Abandon => return Some(effect),
+        }
+        None
+    }
+
+    /// Puts one message into the outbox, after what is there.
+    pub(super) fn say(&self, write: impl FnOnce(&mut Vec<u8>)) {
+        let mut builder = FramesBuilder::new(self.outbox.format());
+        builder.add(write);
+        if let Some(frames) = builder.finish() {
+            put(&self.node, &self.outbox, frames);
+        }
     }
 
     /// A message has come or gone: the connection is of use.

@@ -34,7 +34,7 @@ use tidegate_shared::name::SessionId;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::{Instant, Sleep};
 
-use crate::dialect::{Entrance, Format, Push, Reply, Welcome};
+use crate::dialect::{Entrance, Format, Push, Welcome};
 use crate::identity::Identity;
 use crate::node::{Node, now_ms};
 use crate::outbox::{Ending, Frames, FramesBuilder, Outbox, Taken, Traced};
@@ -42,7 +42,7 @@ use crate::session::{Effect, Session};
 use crate::transport::ws::{SendQueue, WebSocket, frame};
 use catch_up::CatchUp;
 use membership::{Membership, put};
-use metrics::{ClosedBy, OK, seconds_since};
+use metrics::{ClosedBy, seconds_since};
 use operation::Operations;
 
 /// Taken out of the outbox at a time: what the socket's send buffer takes in one write.
@@ -143,7 +143,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             entrance: peer.entrance.clone(),
             member: Membership::begin(node.clone(), outbox.clone(), session, peer.from),
         };
-        connection.say(|out| format.dialect().encode_push(&welcome, out));
+        connection
+            .member
+            .say(|out| format.dialect().encode_push(&welcome, out));
         if let Some(identity) = &peer.identity {
             let left = connection.member.left(identity);
             let session = &mut connection.member.session;
@@ -309,55 +311,19 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
     /// Does what the session wants. Some if that is the end.
     fn apply(&mut self, effects: Vec<Effect>) -> Option<Farewell> {
         for effect in effects {
+            let effect = self
+                .member
+                .apply(effect, &mut self.operations, &mut self.catch_up);
             match effect {
-                Effect::Reply { action, id, reply } => {
-                    let outcome = match &reply {
-                        Reply::Failed(failure) => failure.code.name(),
-                        _ => OK,
-                    };
-                    self.count(action, outcome);
-                    let dialect = self.member.outbox.format().dialect();
-                    self.say(|out| dialect.encode_reply(id.as_ref(), &reply, out));
-                }
-                Effect::Answered { action } => self.count(action, OK),
-                Effect::Tell(topic, failure) => {
-                    let dialect = self.member.outbox.format().dialect();
-                    let push = Push::Failed {
-                        topic: topic.as_ref(),
-                        failure: &failure,
-                    };
-                    self.say(|out| dialect.encode_push(&push, out));
-                }
-                Effect::Verify { id, token } => {
+                Some(Effect::Verify { id, token }) => {
                     let effects = self.member.verify(id, &token);
                     if let Some(farewell) = self.apply(effects) {
                         return Some(farewell);
                     }
                 }
-                Effect::Identified(identity) => {
-                    self.member.node.identify(&self.member.outbox, identity);
-                }
-                Effect::Start(operation) => {
-                    self.operations
-                        .start(*operation, &self.member.node, &self.member.outbox);
-                }
-                Effect::Leave(topic) => {
-                    if self.catch_up.stop(&topic) {
-                        self.member.outbox.refilled();
-                    }
-                    self.member.node.leave_topic(&self.member.outbox, &topic);
-                }
-                Effect::Ping => self.put(Frames::control(frame::ping(b""))),
-                Effect::Close(code) => {
-                    self.member.outbox.end(Ending::Orderly { code, goodbye: None });
-                }
-                Effect::SendAway(code, goodbye) => {
-                    self.member.outbox.end(Ending::Orderly {
-                        code,
-                        goodbye: Some(goodbye),
-                    });
-                }
-                Effect::Abandon => return Some(None),
+                Some(Effect::Ping) => self.put(Frames::control(frame::ping(b""))),
+                Some(Effect::Abandon) => return Some(None),
+                _ => {}
             }
         }
         None
@@ -365,15 +331,6 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
 
     fn count(&self, action: &str, outcome: &str) {
         self.member.node.connection_metrics.command(action, outcome);
-    }
-
-    /// Puts one message into the outbox, after what is there.
-    fn say(&self, write: impl FnOnce(&mut Vec<u8>)) {
-        let mut builder = FramesBuilder::new(self.member.outbox.format());
-        builder.add(write);
-        if let Some(frames) = builder.finish() {
-            self.put(frames);
-        }
     }
 
     fn put(&self, frames: Frames) {

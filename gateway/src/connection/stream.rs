@@ -21,8 +21,8 @@ use tokio::time::{Instant, Interval, MissedTickBehavior};
 use tokio_util::sync::CancellationToken;
 
 use super::catch_up::CatchUp;
-use super::membership::{Membership, put};
-use super::metrics::{ClosedBy, OK, seconds_since};
+use super::membership::Membership;
+use super::metrics::{ClosedBy, seconds_since};
 use super::operation::Operations;
 use super::{CHUNK, FAREWELL, VERSION};
 use crate::dialect::events::{Cursor, Merger};
@@ -30,7 +30,7 @@ use crate::dialect::rpc::EventStream;
 use crate::dialect::{Command, Format, Goodbye, Push, Reply, Request, Welcome};
 use crate::identity::Identity;
 use crate::node::{Node, now_ms};
-use crate::outbox::{Ending, Frames, FramesBuilder, Outbox, Taken};
+use crate::outbox::{Ending, Frames, Outbox, Taken};
 use crate::session::{Effect, Session};
 use crate::transport::accept::Line;
 
@@ -136,7 +136,9 @@ impl Stream {
             version: VERSION,
             time_ms: now_ms(),
         });
-        stream.say(|out| format.dialect().encode_push(&welcome, out));
+        stream
+            .member
+            .say(|out| format.dialect().encode_push(&welcome, out));
         if let Some(identity) = wanted.identity {
             let left = stream.member.left(&identity);
             let effects = stream.member.session.identify(&identity, Instant::now(), left);
@@ -222,56 +224,18 @@ impl Stream {
     }
 
     fn apply(&mut self, effects: Vec<Effect>) {
-        let node = &self.member.node;
         for effect in effects {
-            match effect {
-                Effect::Reply { action, id, reply } => {
-                    let outcome = match &reply {
-                        Reply::Failed(failure) => failure.code.name(),
-                        _ => OK,
-                    };
-                    node.connection_metrics.command(action, outcome);
-                    let dialect = self.member.outbox.format().dialect();
-                    self.say(|out| dialect.encode_reply(id.as_ref(), &reply, out));
-                    // Nobody could ask for it again over this stream, but the next one will.
-                    if let Reply::Failed(failure) = reply
-                        && failure.code.is_temporary()
-                    {
-                        self.member.outbox.end(Ending::Orderly {
-                            code: CloseCode::Unavailable,
-                            goodbye: None,
-                        });
-                    }
-                }
-                Effect::Answered { action } => node.connection_metrics.command(action, OK),
-                Effect::Tell(topic, failure) => {
-                    let push = Push::Failed {
-                        topic: topic.as_ref(),
-                        failure: &failure,
-                    };
-                    let dialect = self.member.outbox.format().dialect();
-                    self.say(|out| dialect.encode_push(&push, out));
-                }
-                Effect::Identified(identity) => node.identify(&self.member.outbox, identity),
-                Effect::Start(operation) => self.operations.start(*operation, node, &self.member.outbox),
-                Effect::Leave(topic) => {
-                    if self.catch_up.stop(&topic) {
-                        self.member.outbox.refilled();
-                    }
-                    node.leave_topic(&self.member.outbox, &topic);
-                }
-                Effect::Close(code) => {
-                    self.member.outbox.end(Ending::Orderly { code, goodbye: None });
-                }
-                Effect::SendAway(code, goodbye) => {
-                    self.member.outbox.end(Ending::Orderly {
-                        code,
-                        goodbye: Some(goodbye),
-                    });
-                }
-                // The stream has a heartbeat of its own, and the socket says who is gone. Its client can
-                // say nothing.
-                Effect::Ping | Effect::Abandon | Effect::Verify { .. } => {}
+            // Nobody could ask for it again over this stream, but the next one will.
+            let breaks = matches!(&effect, Effect::Reply { reply: Reply::Failed(failure), .. } if failure.code.is_temporary());
+            // The stream has a heartbeat of its own, and the socket says who is gone. Its client can say
+            // nothing.
+            self.member
+                .apply(effect, &mut self.operations, &mut self.catch_up);
+            if breaks {
+                self.member.outbox.end(Ending::Orderly {
+                    code: CloseCode::Unavailable,
+                    goodbye: None,
+                });
             }
         }
     }
@@ -363,15 +327,6 @@ impl Stream {
             HEARTBEAT
         } else {
             EventStream::KEEPALIVE
-        }
-    }
-
-    /// Puts one message into the outbox, after what is there.
-    fn say(&self, write: impl FnOnce(&mut Vec<u8>)) {
-        let mut builder = FramesBuilder::new(self.member.outbox.format());
-        builder.add(write);
-        if let Some(frames) = builder.finish() {
-            put(&self.member.node, &self.member.outbox, frames);
         }
     }
 }

@@ -24,16 +24,16 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, Sleep};
 
 use super::catch_up::CatchUp;
-use super::membership::{Membership, put};
-use super::metrics::{ClosedBy, OK, seconds_since};
+use super::membership::Membership;
+use super::metrics::{ClosedBy, seconds_since};
 use super::operation::Operations;
 use super::{CHUNK, FAREWELL};
+use crate::dialect::Format;
 use crate::dialect::socketio::engine::{self, Malformed, Out, Packet};
 use crate::dialect::socketio::{App, Conversation, Record, Setting, Step};
-use crate::dialect::{Format, Push, Reply};
 use crate::identity::Identity;
 use crate::node::Node;
-use crate::outbox::{Ending, Frames, FramesBuilder, Outbox, Taken};
+use crate::outbox::{Ending, Frames, Outbox, Taken};
 use crate::session::{Effect, Session};
 use crate::transport::accept::ClientStream;
 use crate::transport::ws::WebSocket;
@@ -296,7 +296,7 @@ impl Client {
     fn carry_out(&mut self, steps: Vec<Step>) {
         for step in steps {
             match step {
-                Step::Say(packets) => self.say(|out| Record::Say(packets).append(out)),
+                Step::Say(packets) => self.member.say(|out| Record::Say(packets).append(out)),
                 Step::Ask(request) => {
                     let effects = self.member.session.on_request(request, Instant::now());
                     self.apply(effects);
@@ -306,63 +306,15 @@ impl Client {
     }
 
     fn apply(&mut self, effects: Vec<Effect>) {
-        let dialect = self.member.outbox.format().dialect();
         for effect in effects {
-            match effect {
-                Effect::Reply { action, id, reply } => {
-                    let outcome = match &reply {
-                        Reply::Failed(failure) => failure.code.name(),
-                        _ => OK,
-                    };
-                    self.member.node.connection_metrics.command(action, outcome);
-                    self.say(|out| dialect.encode_reply(id.as_ref(), &reply, out));
-                }
-                Effect::Answered { action } => self.member.node.connection_metrics.command(action, OK),
-                Effect::Tell(topic, failure) => {
-                    let push = Push::Failed {
-                        topic: topic.as_ref(),
-                        failure: &failure,
-                    };
-                    self.say(|out| dialect.encode_push(&push, out));
-                }
-                Effect::Verify { id, token } => {
-                    let effects = self.member.verify(id, &token);
-                    self.apply(effects);
-                }
-                Effect::Identified(identity) => {
-                    self.member.node.identify(&self.member.outbox, identity);
-                }
-                Effect::Start(operation) => {
-                    self.operations
-                        .start(*operation, &self.member.node, &self.member.outbox);
-                }
-                Effect::Leave(topic) => {
-                    if self.catch_up.stop(&topic) {
-                        self.member.outbox.refilled();
-                    }
-                    self.member.node.leave_topic(&self.member.outbox, &topic);
-                }
-                Effect::Close(code) => {
-                    self.member.outbox.end(Ending::Orderly { code, goodbye: None });
-                }
-                Effect::SendAway(code, goodbye) => {
-                    self.member.outbox.end(Ending::Orderly {
-                        code,
-                        goodbye: Some(goodbye),
-                    });
-                }
-                // Engine.IO has pings of its own.
-                Effect::Ping | Effect::Abandon => {}
+            let effect = self
+                .member
+                .apply(effect, &mut self.operations, &mut self.catch_up);
+            // Engine.IO has pings of its own.
+            if let Some(Effect::Verify { id, token }) = effect {
+                let effects = self.member.verify(id, &token);
+                self.apply(effects);
             }
-        }
-    }
-
-    /// Puts records into the outbox, after what is there.
-    fn say(&self, write: impl FnOnce(&mut Vec<u8>)) {
-        let mut builder = FramesBuilder::new(self.member.outbox.format());
-        builder.add(write);
-        if let Some(frames) = builder.finish() {
-            put(&self.member.node, &self.member.outbox, frames);
         }
     }
 }
