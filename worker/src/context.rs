@@ -8,11 +8,10 @@ use std::time::{Duration, Instant};
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use tidegate_shared::broker::{BrokerError, Draft, Published};
+use tidegate_shared::broker::{BrokerError, Published};
 use tidegate_shared::job::{JobError, JobId, JobRecord, LogLevel, LogLine, Percent, Progress};
 use tidegate_shared::json::RawJson;
 use tidegate_shared::name::StateKey;
-use tidegate_shared::publication::Body;
 use tidegate_shared::topic::Topic;
 use tokio_util::sync::CancellationToken;
 
@@ -168,9 +167,7 @@ impl<J: Job> Context<J> {
     where
         T: Serialize + Sync + ?Sized,
     {
-        let data = json(data)?;
-        self.send(topic, Draft::new(Body::Message { data, event: None }))
-            .await
+        self.topics().publish(topic, None, data).await
     }
 
     /// Sets a key of a state topic. Without a time to live it has that of the topic's namespace.
@@ -184,18 +181,12 @@ impl<J: Job> Context<J> {
     where
         T: Serialize + Sync + ?Sized,
     {
-        let (key, value) = (key.clone(), json(value)?);
-        let draft = Draft {
-            ttl,
-            ..Draft::new(Body::Set { key, value })
-        };
-        self.send(topic, draft).await
+        self.topics().set(topic, key, value, ttl).await
     }
 
     /// Removes a key of a state topic.
     pub async fn remove(&self, topic: &Topic, key: &StateKey) -> Result<Published, BrokerError> {
-        let (key, expired) = (key.clone(), false);
-        self.send(topic, Draft::new(Body::Remove { key, expired })).await
+        self.topics().remove(topic, key).await
     }
 
     /// The same attempt for another handler, to which this one leaves a part of its work.
@@ -205,17 +196,12 @@ impl<J: Job> Context<J> {
 
     /// Topics, sessions and other jobs, as methods have them. A handler that lost its job publishes nothing by it.
     pub fn topics(&self) -> Topics {
-        Topics::of_job(self.attempt.backend.clone(), self.attempt.hold.lost.clone())
-    }
-
-    async fn send(&self, topic: &Topic, draft: Draft) -> Result<Published, BrokerError> {
-        if self.is_lost() {
-            return Err(BrokerError::Forbidden(format!(
-                "job {} is no longer this worker's",
-                self.job_id()
-            )));
-        }
-        self.attempt.backend.broker.publish(topic, draft).await
+        let hold = &self.attempt.hold;
+        Topics::of_job(
+            self.attempt.backend.clone(),
+            self.job_id().clone(),
+            hold.lost.clone(),
+        )
     }
 
     /// Runs code that blocks or computes for long on a thread of its own, with this context. Reports and
@@ -264,11 +250,6 @@ impl<J: Job> Context<J> {
     pub fn block_on<F: Future>(&self, future: F) -> F::Output {
         tokio::runtime::Handle::current().block_on(future)
     }
-}
-
-fn json<T: Serialize + ?Sized>(value: &T) -> Result<RawJson, BrokerError> {
-    RawJson::of(value)
-        .map_err(|error| BrokerError::Forbidden(format!("the data cannot be written as JSON: {error}")))
 }
 
 impl<J: Job> Clone for Context<J> {

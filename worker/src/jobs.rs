@@ -13,7 +13,7 @@ impl Topics {
     /// submitted it.
     pub async fn submit(&self, draft: JobDraft) -> Result<Submitted, JobError> {
         if let Some(why) = self.fenced() {
-            return Err(JobError::Unavailable(why.into()));
+            return Err(JobError::Unavailable(why));
         }
         let submitted = self.backend.jobs.submit(draft).await?;
         let record = &submitted.record;
@@ -49,7 +49,7 @@ impl Topics {
     /// Wants a job to end. Gives it as it then is: cancelled, or, while its handler is being told, marked.
     pub async fn cancel(&self, id: &JobId) -> Result<JobRecord, JobError> {
         if let Some(why) = self.fenced() {
-            return Err(JobError::Unavailable(why.into()));
+            return Err(JobError::Unavailable(why));
         }
         self.backend.jobs.cancel(id).await
     }

@@ -11,6 +11,7 @@ use tidegate_shared::backend::Backend;
 use tidegate_shared::broker::{BrokerError, Draft, From, Published};
 use tidegate_shared::call::After;
 use tidegate_shared::control::{Message, What, Who};
+use tidegate_shared::job::JobId;
 use tidegate_shared::json::RawJson;
 use tidegate_shared::name::{EventName, SessionId, StateKey};
 use tidegate_shared::presence::Member;
@@ -36,7 +37,7 @@ pub(crate) enum Fence {
     /// Until when somebody has its turn in a serial group, as far as this process knows.
     Turn(Mutex<Instant>),
     /// Until a job is no longer its handler's.
-    Job(CancellationToken),
+    Job(JobId, CancellationToken),
 }
 
 impl Fence {
@@ -53,14 +54,14 @@ impl Fence {
     fn is_over(&self) -> bool {
         match self {
             Self::Turn(until) => Instant::now() >= *until.lock(),
-            Self::Job(lost) => lost.is_cancelled(),
+            Self::Job(_, lost) => lost.is_cancelled(),
         }
     }
 
-    fn text(&self) -> &'static str {
+    fn text(&self) -> String {
         match self {
-            Self::Turn(_) => "the worker has lost its turn in the group: nothing is written any more",
-            Self::Job(_) => "the job is no longer this worker's: nothing is written any more",
+            Self::Turn(_) => "the worker has lost its turn in the group: nothing is written any more".into(),
+            Self::Job(id, _) => format!("job {id} is no longer this worker's"),
         }
     }
 }
@@ -87,15 +88,15 @@ impl Topics {
     }
 
     /// The same, for as long as a job is its handler's.
-    pub(crate) fn of_job(backend: Backend, lost: CancellationToken) -> Self {
+    pub(crate) fn of_job(backend: Backend, id: JobId, lost: CancellationToken) -> Self {
         Self {
-            fence: Some(Arc::new(Fence::Job(lost))),
+            fence: Some(Arc::new(Fence::Job(id, lost))),
             ..Self::new(backend)
         }
     }
 
     /// Why nothing is written any more, if so.
-    pub(crate) fn fenced(&self) -> Option<&'static str> {
+    pub(crate) fn fenced(&self) -> Option<String> {
         let over = self.fence.as_ref().filter(|fence| fence.is_over());
         over.map(|fence| fence.text())
     }
@@ -166,7 +167,7 @@ impl Topics {
     /// Publishes anything that can be published.
     pub async fn write(&self, topic: &Topic, draft: Draft) -> Result<Published, BrokerError> {
         if let Some(why) = self.fenced() {
-            return Err(BrokerError::Forbidden(why.into()));
+            return Err(BrokerError::Forbidden(why));
         }
         let published = self.backend.broker.publish(topic, draft).await?;
         if let (Some(notes), Some(position), true) = (&self.notes, &published.position, published.changed) {
