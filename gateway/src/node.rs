@@ -54,7 +54,7 @@ pub struct Node {
     pub(crate) tokens: Option<Arc<Verifier>>,
     pub(crate) users: Users,
     pub(crate) connection_metrics: connection::Metrics,
-    pub(crate) outbox_metrics: outbox::Metrics,
+    pub(crate) outbox_metrics: Arc<outbox::Metrics>,
     connections: Mutex<OutboxSet>,
     roster: Mutex<Roster>,
     pub(crate) desk: Desk,
@@ -105,7 +105,7 @@ impl Node {
             .transpose()?
             .map(Arc::new);
         let users = Users::new(&config.auth.users)?;
-        let outbox_metrics = outbox::Metrics::register(registry)?;
+        let outbox_metrics = Arc::new(outbox::Metrics::register(registry)?);
         let hub = Hub::new(
             config.clone(),
             backend.broker.clone(),

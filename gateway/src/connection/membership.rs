@@ -2,10 +2,11 @@
 
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use tidegate_shared::code::ErrorCode;
 use tidegate_shared::trace::Kind;
+use tokio::time::Instant;
 
 use super::catch_up::CatchUp;
 use super::metrics::{ClosedBy, OK};
@@ -13,7 +14,7 @@ use super::operation::Operations;
 use crate::dialect::{Failure, Push, Reply, RequestId};
 use crate::identity::{Identity, TokenError};
 use crate::node::Node;
-use crate::outbox::{Ending, Frames, FramesBuilder, Outbox, Put, Traced};
+use crate::outbox::{Ending, Frames, FramesBuilder, Leaving, Outbox, Put, Traced};
 use crate::session::{Effect, Session};
 
 /// A connection's place on its node: registered, counted, with its subscriptions.
@@ -70,11 +71,11 @@ impl Membership {
             .as_ref()
             .map_or(Some(Duration::ZERO), |identity| self.left(identity));
         self.session
-            .on_verified(id, verified.map(Arc::new), tokio::time::Instant::now(), left)
+            .on_verified(id, verified.map(Arc::new), Instant::now(), left)
     }
 
     /// A publication that is traced has been written to the socket. Of all its receivers one tells.
-    pub(super) fn tell_delivered(&self, traced: &Traced, published_ms: Option<u64>) {
+    fn tell_delivered(&self, traced: &Traced, published_ms: Option<u64>) {
         if !self.node.tracer.is_on() {
             return;
         }
@@ -145,10 +146,34 @@ impl Membership {
         }
     }
 
+    /// Counts what has been written, and tells whoever follows its trace.
+    pub(super) fn sent(&mut self, leaving: &mut Leaving) {
+        if leaving.has_messages() {
+            self.note_traffic();
+        }
+        if let Some((traced, published_ms)) = leaving.traced() {
+            self.tell_delivered(&traced, published_ms);
+        }
+        self.node
+            .outbox_metrics
+            .sent(self.outbox.format(), &std::mem::take(leaving));
+    }
+
     /// A message has come or gone: the connection is of use.
     pub(super) fn note_traffic(&mut self) {
+        self.note_traffic_at(Instant::now());
+    }
+
+    /// The same for what was written past the connection's task.
+    pub(super) fn note_writes(&mut self) {
+        if let Some(at) = self.outbox.wrote() {
+            self.note_traffic_at(at);
+        }
+    }
+
+    fn note_traffic_at(&mut self, at: Instant) {
         if self.session.minds_traffic() {
-            self.session.on_traffic(tokio::time::Instant::now());
+            self.session.on_traffic(at);
         }
     }
 }
@@ -158,11 +183,7 @@ impl Drop for Membership {
         for topic in self.session.subscriptions() {
             self.node.leave_topic(&self.outbox, topic);
         }
-        let waiting = self.outbox.close();
-        self.node
-            .outbox_metrics
-            .bytes
-            .sub(i64::try_from(waiting).unwrap_or(i64::MAX));
+        self.node.outbox_metrics.left(self.outbox.close());
         let metrics = &self.node.connection_metrics;
         metrics.connections.dec();
         metrics.closed(self.ended).inc();
@@ -190,7 +211,7 @@ pub(super) fn put(node: &Node, outbox: &Outbox, frames: Frames) {
         Put::Queued { bytes, .. } | Put::Coalesced { bytes, .. } => metrics.bytes.add(bytes),
         Put::Overflowed { messages, bytes } => {
             metrics.dropped_slow.inc_by(messages);
-            metrics.bytes.sub(i64::try_from(bytes).unwrap_or(i64::MAX));
+            metrics.left(bytes);
         }
         Put::Behind | Put::Ending => {}
     }

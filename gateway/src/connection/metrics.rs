@@ -1,7 +1,6 @@
 //! What connections count.
 
 use std::borrow::Cow;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use prometheus::{Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, Opts, Registry};
 use tidegate_shared::code::CloseCode;
@@ -9,10 +8,6 @@ use tidegate_shared::code::CloseCode;
 use super::ignored::Ignored;
 use crate::dialect::{Format, TABLE};
 
-/// Seconds from publish to socket write. The goal is 99 % within a quarter of a second.
-const LATENCIES: [f64; 13] = [
-    0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0, 60.0,
-];
 /// Seconds.
 const DURATIONS: [f64; 8] = [1.0, 10.0, 60.0, 300.0, 900.0, 3_600.0, 14_400.0, 86_400.0];
 const ACTIONS: [&str; 16] = [
@@ -43,12 +38,9 @@ pub(crate) struct Metrics {
     pub(super) connections: IntGauge,
     pub(super) duration: Histogram,
     commands: IntCounterVec,
-    pub(super) sent_bytes: IntCounter,
     pub(super) received_bytes: IntCounter,
-    pub(super) latency: Histogram,
     accepted: IntCounterVec,
     closed: IntCounterVec,
-    sent: IntCounterVec,
     ignored: Ignored,
 }
 
@@ -84,16 +76,7 @@ impl Metrics {
                 "Commands from clients, by what came of them",
                 &["action", "outcome"],
             )?,
-            sent_bytes: counter(
-                "tidegate_sent_bytes_total",
-                "Bytes written to clients, framing included",
-            )?,
             received_bytes: counter("tidegate_received_bytes_total", "Bytes of messages from clients")?,
-            latency: histogram(
-                "tidegate_delivery_latency_seconds",
-                "From publish, by the backend's clock, to the write to the client's socket",
-                &LATENCIES,
-            )?,
             accepted: counters(
                 "tidegate_connections_accepted_total",
                 "Connections that began",
@@ -103,11 +86,6 @@ impl Metrics {
                 "tidegate_connections_closed_total",
                 "Connections that ended, by close code; 1005: the client gave none, 1006: without a close frame, other: a code that is not ours",
                 &["code"],
-            )?,
-            sent: counters(
-                "tidegate_messages_sent_total",
-                "Messages written to clients",
-                &["dialect"],
             )?,
             ignored: Ignored::default(),
         };
@@ -130,10 +108,6 @@ impl Metrics {
         self.accepted.with_label_values(&[format.dialect().name()])
     }
 
-    pub(super) fn sent(&self, format: Format) -> IntCounter {
-        self.sent.with_label_values(&[format.dialect().name()])
-    }
-
     pub(super) fn closed(&self, code: ClosedBy) -> IntCounter {
         self.closed.with_label_values(&[&*code.label()])
     }
@@ -144,7 +118,6 @@ impl Metrics {
         }
         for dialect in TABLE {
             self.accepted.with_label_values(&[dialect.name()]);
-            self.sent.with_label_values(&[dialect.name()]);
         }
         for code in [
             ClosedBy::Client(Some(CloseCode::Normal.number())),
@@ -179,11 +152,4 @@ impl ClosedBy {
             },
         }
     }
-}
-
-/// Since a time in milliseconds since 1970. The clocks of two machines may differ: never negative.
-pub(super) fn seconds_since(published_ms: u64) -> f64 {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    now.saturating_sub(Duration::from_millis(published_ms))
-        .as_secs_f64()
 }

@@ -21,7 +21,6 @@ pub(crate) use operation::{check_own, history, present, wanted};
 
 use std::future::{Future, poll_fn};
 use std::net::IpAddr;
-use std::num::NonZeroU64;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -37,12 +36,13 @@ use tokio::time::{Instant, Sleep};
 use crate::dialect::{Entrance, Format, Push, Welcome};
 use crate::identity::Identity;
 use crate::node::{Node, now_ms};
-use crate::outbox::{Ending, Frames, FramesBuilder, Outbox, Taken, Traced};
+use crate::outbox::{Ending, Frames, FramesBuilder, Leaving, Outbox, Taken};
 use crate::session::{Effect, Session};
+use crate::transport::accept::Writer;
 use crate::transport::ws::{SendQueue, WebSocket, frame};
 use catch_up::CatchUp;
 use membership::{Membership, put};
-use metrics::{ClosedBy, seconds_since};
+use metrics::ClosedBy;
 use operation::Operations;
 
 /// Taken out of the outbox at a time: what the socket's send buffer takes in one write.
@@ -63,6 +63,8 @@ pub struct Peer {
     /// Its address, where it is known.
     pub from: Option<IpAddr>,
     pub entrance: Arc<Entrance>,
+    /// For others than the connection's task to write to its socket, where that is possible.
+    pub writer: Option<Writer>,
     /// The node's, but for what its endpoint says otherwise.
     pub config: Arc<Config>,
 }
@@ -101,11 +103,7 @@ struct Connection<S> {
     socket: WebSocket<S>,
     /// Frames that the socket is taking.
     sending: SendQueue,
-    /// Messages among them, and when the oldest of their publications was published.
-    messages: u64,
-    published_ms: Option<NonZeroU64>,
-    /// The first of them that is traced.
-    traced: Option<Arc<Traced>>,
+    leaving: Leaving,
     operations: Operations,
     catch_up: CatchUp,
     entrance: Arc<Entrance>,
@@ -119,7 +117,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
     fn begin(socket: WebSocket<S>, node: &Arc<Node>, peer: &Peer) -> Self {
         let format = peer.format;
         let limits = &peer.config.limits;
-        let outbox = Arc::new(Outbox::new(SessionId::new(), format, limits.outbox));
+        let outbox = Outbox::new(SessionId::new(), format, limits.outbox);
+        let outbox = Arc::new(outbox.writing_to(peer.writer.clone()));
         let welcome = Push::Welcome(Welcome {
             session: outbox.session(),
             node: &node.id,
@@ -135,9 +134,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         let mut connection = Self {
             socket,
             sending: SendQueue::new(),
-            messages: 0,
-            published_ms: None,
-            traced: None,
+            leaving: Leaving::default(),
             operations: Operations::default(),
             catch_up: CatchUp::default(),
             entrance: peer.entrance.clone(),
@@ -164,6 +161,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         loop {
             let mut idle = true;
             while timer.as_mut().poll(cx).is_ready() {
+                self.member.note_writes();
                 let effects = self.member.session.on_tick(Instant::now());
                 if let Some(farewell) = self.apply(effects) {
                     return Poll::Ready(farewell);
@@ -211,7 +209,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             }
             let before = self.sending.bytes();
             let written = self.socket.poll_write(cx, &mut self.sending);
-            let metrics = &self.member.node.connection_metrics;
+            let metrics = &self.member.node.outbox_metrics;
             metrics.sent_bytes.inc_by((before - self.sending.bytes()) as u64);
             match written {
                 Poll::Ready(Ok(())) => self.sent(),
@@ -250,35 +248,19 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
     }
 
     fn take(&mut self, frames: Frames) {
-        let size = i64::try_from(frames.size()).unwrap_or(i64::MAX);
-        self.member.node.outbox_metrics.bytes.sub(size);
-        self.messages += frames.messages();
-        self.published_ms = self
-            .published_ms
-            .or(frames.published_ms().and_then(NonZeroU64::new));
-        if self.traced.is_none() {
-            self.traced = frames.traced().cloned();
+        self.member.node.outbox_metrics.left(frames.size());
+        self.leaving.add(&frames);
+        if frames.is_begun() {
+            self.sending.push_begun(frames.into_bytes());
+        } else {
+            self.sending.push(frames.into_bytes());
         }
-        self.sending.push(frames.into_bytes());
     }
 
     /// Everything taken so far is written.
     fn sent(&mut self) {
-        if self.messages > 0 {
-            self.member.note_traffic();
-        }
-        let metrics = &self.member.node.connection_metrics;
-        if self.messages > 0 {
-            metrics.sent(self.member.outbox.format()).inc_by(self.messages);
-            self.messages = 0;
-        }
-        if let Some(traced) = self.traced.take() {
-            self.member
-                .tell_delivered(&traced, self.published_ms.map(NonZeroU64::get));
-        }
-        if let Some(published) = self.published_ms.take() {
-            metrics.latency.observe(seconds_since(published.get()));
-        }
+        self.member.sent(&mut self.leaving);
+        self.member.outbox.written();
     }
 
     /// The close frame that the ending calls for; what is to be written before it is in `sending`.

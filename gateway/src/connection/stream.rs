@@ -22,7 +22,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::catch_up::CatchUp;
 use super::membership::Membership;
-use super::metrics::{ClosedBy, seconds_since};
+use super::metrics::ClosedBy;
 use super::operation::Operations;
 use super::{CHUNK, FAREWELL, VERSION};
 use crate::dialect::events::{Cursor, Merger};
@@ -30,7 +30,7 @@ use crate::dialect::rpc::EventStream;
 use crate::dialect::{Command, Format, Goodbye, Push, Reply, Request, Welcome};
 use crate::identity::Identity;
 use crate::node::{Node, now_ms};
-use crate::outbox::{Ending, Frames, Outbox, Taken};
+use crate::outbox::{Ending, Frames, Leaving, Outbox, Taken};
 use crate::session::{Effect, Session};
 use crate::transport::accept::Line;
 
@@ -96,8 +96,7 @@ struct Stream {
 #[derive(Default)]
 struct Chunk {
     bytes: Bytes,
-    messages: u64,
-    published_ms: Option<u64>,
+    leaving: Leaving,
 }
 
 impl Stream {
@@ -246,10 +245,8 @@ impl Stream {
         let mut more = BytesMut::new();
         let mut next = Some(first);
         while let Some(frames) = next.take() {
-            let size = i64::try_from(frames.size()).unwrap_or(i64::MAX);
-            self.member.node.outbox_metrics.bytes.sub(size);
-            chunk.messages += frames.messages();
-            chunk.published_ms = chunk.published_ms.or(frames.published_ms());
+            self.member.node.outbox_metrics.left(frames.size());
+            chunk.leaving.add(&frames);
             let mut bytes = frames.into_bytes();
             if let Some(merger) = &mut self.merger {
                 bytes = merger.merge(&bytes);
@@ -273,21 +270,13 @@ impl Stream {
     }
 
     /// Counts what the client's connection takes.
-    fn sent(&mut self, chunk: Chunk) -> Bytes {
-        if chunk.messages > 0 {
-            self.member.note_traffic();
-        }
+    fn sent(&mut self, mut chunk: Chunk) -> Bytes {
         if !self.has_pushes() {
             self.heartbeat.reset();
         }
-        let metrics = &self.member.node.connection_metrics;
+        let metrics = &self.member.node.outbox_metrics;
         metrics.sent_bytes.inc_by(chunk.bytes.len() as u64);
-        if chunk.messages > 0 {
-            metrics.sent(self.member.outbox.format()).inc_by(chunk.messages);
-        }
-        if let Some(published) = chunk.published_ms {
-            metrics.latency.observe(seconds_since(published));
-        }
+        self.member.sent(&mut chunk.leaving);
         chunk.bytes
     }
 

@@ -83,6 +83,11 @@ impl Format {
         TABLE.get(usize::from(self.dialect)).copied().unwrap_or(TABLE[0])
     }
 
+    /// The dialect's place in the table.
+    pub(crate) fn place(self) -> usize {
+        usize::from(self.dialect)
+    }
+
     pub fn encoding(self) -> Encoding {
         self.encoding
     }

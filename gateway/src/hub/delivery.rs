@@ -1,5 +1,5 @@
 //! Hands publications to subscribers' outboxes: encoded once for each format, all of a batch in one
-//! piece for each receiver, and every receiver woken once at the end.
+//! piece for each receiver, and every outbox flushed once at the end.
 //!
 //! Never waits: what becomes of a client that does not keep up is its outbox's and its topic's concern,
 //! and nobody else's.
@@ -11,25 +11,30 @@ use tidegate_shared::namespace::SlowPolicy;
 use tidegate_shared::position::Position;
 use tidegate_shared::publication::Publication;
 use tidegate_shared::topic::Topic;
+use tokio::runtime::Handle;
 use tokio::time::Instant;
 
 use super::ending::ends;
 use super::mentions::mentioned;
 use super::subscribers::Subscribers;
 use crate::dialect::{Format, Push};
-use crate::outbox::{Frames, FramesBuilder, Metrics, Origin, Outbox, Put};
+use crate::outbox::{Frames, FramesBuilder, Metrics, Origin, Outbox, Put, Tally};
 
-/// One batch. Dropping it wakes the receivers, so no lock may be held then.
+/// Most outboxes that are flushed in one go. Those of a larger batch are parted, so that all threads of the node take
+/// their share, and others get their turn in between.
+const FLUSHED: usize = 64;
+
+/// One batch. Dropping it flushes the outboxes, so no lock may be held then.
 #[derive(Debug)]
 pub(super) struct Delivery<'a> {
-    metrics: &'a Metrics,
+    metrics: &'a Arc<Metrics>,
     touched: Vec<Arc<Outbox>>,
     /// Put into outboxes, less what overflowed.
     bytes: i64,
 }
 
 impl<'a> Delivery<'a> {
-    pub(super) fn new(metrics: &'a Metrics) -> Self {
+    pub(super) fn new(metrics: &'a Arc<Metrics>) -> Self {
         Self {
             metrics,
             touched: Vec::new(),
@@ -205,9 +210,21 @@ pub(super) struct Handed {
 impl Drop for Delivery<'_> {
     fn drop(&mut self) {
         self.metrics.bytes.add(self.bytes);
-        for outbox in &self.touched {
-            outbox.wake();
+        while self.touched.len() > FLUSHED
+            && let Ok(runtime) = Handle::try_current()
+        {
+            let some = self.touched.split_off(self.touched.len() - FLUSHED);
+            let metrics = self.metrics.clone();
+            runtime.spawn(async move { flush(&some, &metrics) });
         }
+        flush(&self.touched, self.metrics);
+    }
+}
+
+fn flush(outboxes: &[Arc<Outbox>], metrics: &Metrics) {
+    let mut tally = Tally::new(metrics);
+    for outbox in outboxes {
+        outbox.flush(&mut tally);
     }
 }
 

@@ -64,14 +64,14 @@ struct Inner {
 
 struct Metrics {
     hub: metrics::HubMetrics,
-    outbox: outbox::Metrics,
+    outbox: Arc<outbox::Metrics>,
 }
 
 impl Hub {
     pub(crate) fn new(
         config: Arc<Config>,
         broker: Arc<dyn Broker>,
-        outbox: outbox::Metrics,
+        outbox: Arc<outbox::Metrics>,
         registry: &Registry,
     ) -> Result<Self, prometheus::Error> {
         let hub = metrics::HubMetrics::register(registry)?;

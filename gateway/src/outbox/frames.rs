@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use bytes::{Bytes, BytesMut};
+use bytes::{Buf, Bytes, BytesMut};
 use tidegate_shared::publication::Publication;
 use tidegate_shared::topic::Topic;
 use tidegate_shared::trace::TraceContext;
@@ -25,6 +25,8 @@ pub(crate) struct Frames {
     traced: Option<Arc<Traced>>,
     /// What it counts in an outbox, if not the size of the frames.
     weight: Option<usize>,
+    /// Its beginning has been written.
+    begun: bool,
 }
 
 /// A trace that one of many receivers tells the end of.
@@ -70,6 +72,7 @@ impl Frames {
             origin: Origin::Any,
             traced: None,
             weight: None,
+            begun: false,
         }
     }
 
@@ -105,6 +108,22 @@ impl Frames {
 
     pub(crate) fn into_bytes(self) -> Bytes {
         self.bytes
+    }
+
+    pub(super) fn bytes(&self) -> &Bytes {
+        &self.bytes
+    }
+
+    /// The first so many bytes have been written: the rest must follow, whatever becomes of the client.
+    pub(super) fn begin(&mut self, written: usize) {
+        self.bytes.advance(written);
+        self.origin = Origin::Any;
+        self.weight = None;
+        self.begun = true;
+    }
+
+    pub(crate) fn is_begun(&self) -> bool {
+        self.begun
     }
 }
 
@@ -183,6 +202,7 @@ impl FramesBuilder {
             origin: Origin::Any,
             traced: self.traced,
             weight: Some(weight),
+            begun: false,
         }
     }
 
@@ -195,6 +215,7 @@ impl FramesBuilder {
             origin: Origin::Any,
             traced: self.traced,
             weight: None,
+            begun: false,
         })
     }
 }

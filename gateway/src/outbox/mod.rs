@@ -1,7 +1,8 @@
 //! What waits to be written to one connection: frames, ready-made, bounded in bytes.
 //!
-//! The hub and the connection's own session put frames in and never wait; the connection's task takes
-//! them out as its socket drains. An empty outbox holds no memory beyond itself.
+//! The hub and the connection's own session put frames in and never wait. The hub writes them to the socket itself
+//! where it can; the connection's task takes out the rest as its socket drains. An empty outbox holds no memory beyond
+//! itself.
 //!
 //! A client that does not keep up costs a quarter of its limit before anything is done. From there on
 //! topics with the policy `latest` are coalesced, and of those with `catch-up` it is only kept where the
@@ -9,16 +10,21 @@
 //! the same, what waits is dropped and the connection is told to close.
 
 mod conflation;
+mod direct;
 mod frames;
 mod lag;
+mod leaving;
 mod metrics;
 mod order;
 mod set;
+mod tally;
 
 pub(crate) use frames::{Frames, FramesBuilder, Origin, Traced};
+pub(crate) use leaving::Leaving;
 pub(crate) use metrics::Metrics;
 pub(crate) use order::{Follow, Order};
 pub(crate) use set::OutboxSet;
+pub(crate) use tally::Tally;
 
 use std::collections::VecDeque;
 use std::task::{Context, Poll, Waker};
@@ -31,6 +37,8 @@ use tidegate_shared::topic::Topic;
 use tokio::time::Instant;
 
 use crate::dialect::{Format, Goodbye};
+use crate::transport::accept::Writer;
+use direct::Direct;
 use lag::Lag;
 
 /// One connection as the rest of the node sees it: who it is, what it is written in, and the way to it.
@@ -50,12 +58,14 @@ struct Queue {
     /// Somebody has been told to wake the connection's task, and it has not looked since.
     woken: bool,
     waker: Option<Waker>,
-    ending: Option<Ending>,
+    /// Boxed, as nearly no connection has one.
+    ending: Option<Box<Ending>>,
     /// Only while the client does not keep up.
     lag: Option<Box<Lag>>,
     /// For the connection's session, in the order they were given.
     #[expect(clippy::box_collection, reason = "hardly any connection ever has one")]
     orders: Option<Box<VecDeque<Order>>>,
+    direct: Direct,
 }
 
 /// Above this part of its limit an outbox belongs to a client that does not keep up.
@@ -108,6 +118,13 @@ impl Outbox {
             limit,
             queue: Mutex::default(),
         }
+    }
+
+    /// One that is emptied past the connection's task where that is possible.
+    #[must_use]
+    pub(crate) fn writing_to(mut self, writer: Option<Writer>) -> Self {
+        self.queue.get_mut().direct = Direct::new(writer);
+        self
     }
 
     pub(crate) fn session(&self) -> SessionId {
@@ -215,7 +232,7 @@ impl Outbox {
         if queue.ending.is_some() {
             return false;
         }
-        queue.ending = Some(ending);
+        queue.ending = Some(Box::new(ending));
         queue.woken = true;
         drop(queue);
         self.wake();
@@ -272,18 +289,15 @@ impl Outbox {
     /// the task is woken for whatever comes.
     pub(crate) fn poll_take(&self, cx: &Context<'_>) -> Poll<Taken> {
         let mut queue = self.queue.lock();
-        if let Some(frames) = queue.waiting.pop_front() {
-            queue.bytes -= frames.size();
-            if queue.waiting.is_empty() {
-                queue.waiting = VecDeque::new();
-            }
+        if let Some(frames) = queue.take() {
             return Poll::Ready(Taken::Frames(frames));
         }
         if let Some(frames) = queue.take_coalesced(self.format) {
+            queue.direct.occupy();
             return Poll::Ready(Taken::Frames(frames));
         }
-        if let Some(ending) = queue.ending {
-            return Poll::Ready(Taken::End(ending));
+        if let Some(ending) = &queue.ending {
+            return Poll::Ready(Taken::End(**ending));
         }
         if let Some((topic, from)) = queue.lag.as_mut().and_then(|lag| lag.begin_reading()) {
             return Poll::Ready(Taken::Behind(topic, from));
@@ -295,19 +309,13 @@ impl Outbox {
 
     /// The next frames, if some wait. For the task that takes, which looks again before it rests.
     pub(crate) fn take(&self) -> Option<Frames> {
-        let mut queue = self.queue.lock();
-        let frames = queue.waiting.pop_front()?;
-        queue.bytes -= frames.size();
-        if queue.waiting.is_empty() {
-            queue.waiting = VecDeque::new();
-        }
-        Some(frames)
+        self.queue.lock().take()
     }
 
     /// For a task that cannot write at the moment: it is woken only if the client turns out too slow.
     pub(crate) fn poll_slow(&self, cx: &Context<'_>) -> Poll<()> {
         let mut queue = self.queue.lock();
-        if queue.ending == Some(Ending::Slow) {
+        if queue.ending.as_deref() == Some(&Ending::Slow) {
             return Poll::Ready(());
         }
         queue.woken = true;
@@ -318,8 +326,9 @@ impl Outbox {
     /// Nobody takes any more. Gives the number of bytes that waited.
     pub(crate) fn close(&self) -> usize {
         let mut queue = self.queue.lock();
-        queue.ending.get_or_insert(Ending::Slow);
+        queue.ending.get_or_insert_with(|| Box::new(Ending::Slow));
         queue.waker = None;
+        queue.direct = Direct::default();
         let bytes = queue.bytes;
         queue.discard();
         bytes
@@ -341,11 +350,26 @@ impl Queue {
     fn push(&mut self, frames: Frames) -> Put {
         let size = frames.size();
         self.bytes += size;
+        if self.waiting.capacity() == 0 {
+            // Mostly nothing comes before it is taken again.
+            self.waiting.reserve_exact(1);
+        }
         self.waiting.push_back(frames);
         Put::Queued {
             wake: self.must_wake(),
             bytes: size.try_into().unwrap_or(i64::MAX),
         }
+    }
+
+    /// The next frames for the task.
+    fn take(&mut self) -> Option<Frames> {
+        let frames = self.waiting.pop_front()?;
+        self.bytes -= frames.size();
+        if self.waiting.is_empty() {
+            self.waiting = VecDeque::new();
+        }
+        self.direct.occupy();
+        Some(frames)
     }
 
     fn must_wake(&mut self) -> bool {
@@ -354,10 +378,16 @@ impl Queue {
 
     /// Drops what waits, and ends the connection. `messages` were to come.
     fn overflow(&mut self, messages: u64) -> Put {
+        let mut bytes = self.bytes;
+        // Without its rest the client could not tell where the close frame begins.
+        let begun = self.waiting.pop_front_if(|frames| frames.is_begun());
         let messages = self.waiting.iter().map(Frames::messages).sum::<u64>() + messages;
-        let bytes = self.bytes;
         self.discard();
-        self.ending = Some(Ending::Slow);
+        if let Some(frames) = begun {
+            bytes -= frames.size();
+            self.push(frames);
+        }
+        self.ending = Some(Box::new(Ending::Slow));
         self.woken = true;
         Put::Overflowed { messages, bytes }
     }

@@ -53,9 +53,10 @@ impl Age {
         self.idle_at.is_some()
     }
 
+    /// `now`, or a moment ago.
     pub(super) fn on_traffic(&mut self, now: Instant, config: &Config) {
         if let Some(idle_at) = &mut self.idle_at {
-            *idle_at = now + config.limits.idle_timeout;
+            *idle_at = (now + config.limits.idle_timeout).max(*idle_at);
         }
     }
 

@@ -11,6 +11,7 @@ mod proxied;
 mod slots;
 mod stream;
 mod tls;
+mod writer;
 
 use std::convert::Infallible;
 use std::io;
@@ -40,6 +41,7 @@ pub use metrics::Metrics;
 pub use proxied::{ClientAddress, Trusted};
 pub use stream::ClientStream;
 pub use tls::Certificates;
+pub use writer::Writer;
 
 use self::slots::{Slot, Slots};
 use super::http::Problem;

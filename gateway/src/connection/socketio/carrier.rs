@@ -237,11 +237,7 @@ impl Client {
                 Poll::Ready(Ok(())) => self.sent(bytes),
                 Poll::Ready(Err(_)) => return Poll::Ready(End::Gone),
                 Poll::Pending => {
-                    self.member
-                        .node
-                        .connection_metrics
-                        .sent_bytes
-                        .inc_by(bytes as u64);
+                    self.count_bytes(bytes);
                     if self.ending == Some(CloseCode::SlowConsumer) {
                         return Poll::Ready(End::Server(CloseCode::SlowConsumer));
                     }

@@ -25,7 +25,7 @@ use tokio::time::{Instant, Sleep};
 
 use super::catch_up::CatchUp;
 use super::membership::Membership;
-use super::metrics::{ClosedBy, seconds_since};
+use super::metrics::ClosedBy;
 use super::operation::Operations;
 use super::{CHUNK, FAREWELL};
 use crate::dialect::Format;
@@ -33,7 +33,7 @@ use crate::dialect::socketio::engine::{self, Malformed, Out, Packet};
 use crate::dialect::socketio::{App, Conversation, Record, Setting, Step};
 use crate::identity::Identity;
 use crate::node::Node;
-use crate::outbox::{Ending, Frames, Outbox, Taken};
+use crate::outbox::{Ending, Frames, Leaving, Outbox, Taken};
 use crate::session::{Effect, Session};
 use crate::transport::accept::ClientStream;
 use crate::transport::ws::WebSocket;
@@ -110,8 +110,7 @@ struct Client {
     /// Packets for the client to take next.
     ready: VecDeque<Out>,
     ready_bytes: usize,
-    messages: u64,
-    published_ms: Option<u64>,
+    leaving: Leaving,
     /// When the node ends it, once what is ready has been taken.
     ending: Option<CloseCode>,
     operations: Operations,
@@ -155,8 +154,7 @@ impl Client {
             conversation: Conversation::new(setting),
             ready_bytes: greeting.size(),
             ready: VecDeque::from([greeting]),
-            messages: 0,
-            published_ms: None,
+            leaving: Leaving::default(),
             ending: None,
             operations: Operations::default(),
             catch_up: CatchUp::default(),

@@ -5,7 +5,7 @@ use std::task::{Context, Poll};
 
 use tidegate_shared::code::CloseCode;
 
-use super::{CHUNK, Client, Ending, Frames, Out, Record, Taken, seconds_since};
+use super::{CHUNK, Client, Ending, Frames, Out, Record, Taken};
 
 impl Client {
     /// Takes from the outbox what the carrier may want soon.
@@ -30,10 +30,8 @@ impl Client {
     }
 
     fn take(&mut self, frames: Frames) {
-        let size = i64::try_from(frames.size()).unwrap_or(i64::MAX);
-        self.member.node.outbox_metrics.bytes.sub(size);
-        self.messages += frames.messages();
-        self.published_ms = self.published_ms.or(frames.published_ms());
+        self.member.node.outbox_metrics.left(frames.size());
+        self.leaving.add(&frames);
         let mut records = frames.into_bytes();
         while let Some(record) = Record::next(&mut records) {
             let mut out = Vec::new();
@@ -72,17 +70,12 @@ impl Client {
 
     /// What was ready has been taken.
     pub(super) fn sent(&mut self, bytes: usize) {
-        if self.messages > 0 {
-            self.member.note_traffic();
-        }
-        let metrics = &self.member.node.connection_metrics;
+        self.count_bytes(bytes);
+        self.member.sent(&mut self.leaving);
+    }
+
+    pub(super) fn count_bytes(&self, bytes: usize) {
+        let metrics = &self.member.node.outbox_metrics;
         metrics.sent_bytes.inc_by(bytes as u64);
-        if self.messages > 0 {
-            metrics.sent(self.member.outbox.format()).inc_by(self.messages);
-            self.messages = 0;
-        }
-        if let Some(published) = self.published_ms.take() {
-            metrics.latency.observe(seconds_since(published));
-        }
     }
 }

@@ -91,6 +91,7 @@ impl TestNode {
             introduction: None,
             from: None,
             entrance: Arc::default(),
+            writer: None,
             config: self.node.config.clone(),
         };
         tokio::spawn(serve(socket, &self.node, &peer));

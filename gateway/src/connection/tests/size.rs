@@ -20,6 +20,7 @@ async fn the_task_of_a_connection_is_small() {
         introduction: None,
         from: None,
         entrance: Arc::default(),
+        writer: None,
         config: node.node.config.clone(),
     };
     let (_client, server) = (node.stream().await, node.stream().await);

@@ -102,7 +102,7 @@ impl World {
         let topic = Topic::parse("t").expect("valid");
         let broker = FlakyBroker::new(topic.clone(), 6, delays);
         let registry = Registry::new();
-        let metrics = outbox::Metrics::register(&registry).expect("fresh");
+        let metrics = Arc::new(outbox::Metrics::register(&registry).expect("fresh"));
         let namespace = Namespace {
             slow,
             ..Namespace::new(Topic::DEFAULT_NAMESPACE)

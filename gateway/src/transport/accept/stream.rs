@@ -7,11 +7,13 @@ use std::task::{Context, Poll};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
+use tokio::net::tcp::OwnedReadHalf;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::ServerConfig;
 use tokio_rustls::server::TlsStream;
 
 use super::slots::Slot;
+use super::writer::Writer;
 
 /// What a client's TLS connection holds back that the network does not take yet. More stays where it can still be
 /// dropped.
@@ -27,14 +29,15 @@ pub struct ClientStream {
 
 #[derive(Debug)]
 enum Carrier {
-    Tcp(TcpStream),
+    Tcp(OwnedReadHalf, Writer),
     Tls(Box<TlsStream<TcpStream>>),
 }
 
 impl ClientStream {
     pub(super) fn new(tcp: TcpStream, slot: Slot) -> Self {
+        let (reader, writer) = tcp.into_split();
         Self {
-            carrier: Carrier::Tcp(tcp),
+            carrier: Carrier::Tcp(reader, Writer::new(writer)),
             _slot: slot,
         }
     }
@@ -48,6 +51,14 @@ impl ClientStream {
             _slot: slot,
         })
     }
+
+    /// For others who write to it, where that needs nothing but the socket.
+    pub fn writer(&self) -> Option<Writer> {
+        match &self.carrier {
+            Carrier::Tcp(_, writer) => Some(writer.clone()),
+            Carrier::Tls(_) => None,
+        }
+    }
 }
 
 impl AsyncRead for ClientStream {
@@ -57,7 +68,7 @@ impl AsyncRead for ClientStream {
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         match &mut self.carrier {
-            Carrier::Tcp(stream) => Pin::new(stream).poll_read(cx, buffer),
+            Carrier::Tcp(reader, _) => Pin::new(reader).poll_read(cx, buffer),
             Carrier::Tls(stream) => Pin::new(stream).poll_read(cx, buffer),
         }
     }
@@ -66,7 +77,7 @@ impl AsyncRead for ClientStream {
 impl AsyncWrite for ClientStream {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         match &mut self.carrier {
-            Carrier::Tcp(stream) => Pin::new(stream).poll_write(cx, bytes),
+            Carrier::Tcp(_, writer) => writer.poll_write(cx, &[IoSlice::new(bytes)]),
             Carrier::Tls(stream) => Pin::new(stream).poll_write(cx, bytes),
         }
     }
@@ -77,7 +88,7 @@ impl AsyncWrite for ClientStream {
         slices: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         match &mut self.carrier {
-            Carrier::Tcp(stream) => Pin::new(stream).poll_write_vectored(cx, slices),
+            Carrier::Tcp(_, writer) => writer.poll_write(cx, slices),
             Carrier::Tls(stream) => Pin::new(stream).poll_write_vectored(cx, slices),
         }
     }
@@ -88,14 +99,14 @@ impl AsyncWrite for ClientStream {
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         match &mut self.carrier {
-            Carrier::Tcp(stream) => Pin::new(stream).poll_flush(cx),
+            Carrier::Tcp(..) => Poll::Ready(Ok(())),
             Carrier::Tls(stream) => Pin::new(stream).poll_flush(cx),
         }
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         match &mut self.carrier {
-            Carrier::Tcp(stream) => Pin::new(stream).poll_shutdown(cx),
+            Carrier::Tcp(_, writer) => Poll::Ready(writer.shutdown()),
             Carrier::Tls(stream) => Pin::new(stream).poll_shutdown(cx),
         }
     }

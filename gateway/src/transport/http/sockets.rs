@@ -274,6 +274,7 @@ async fn serve(gate: Arc<Gate>, door: Arc<Door>, came: Came, opening: Opening) {
                 introduction: came.introduction,
                 from: came.from,
                 entrance: came.entrance,
+                writer: socket.stream().writer(),
                 config: door.config.clone(),
             };
             drop(door);

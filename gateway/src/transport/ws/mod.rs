@@ -31,5 +31,6 @@ pub use handshake::{Handshake, Opening, Refusal, UpgradeError, accept};
 pub use message::Incoming;
 pub use origin::{OriginError, Origins};
 pub use queue::SendQueue;
+pub(crate) use queue::{SLICES, gather};
 pub use socket::{WebSocket, WsError};
 pub use violation::Violation;

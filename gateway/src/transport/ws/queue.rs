@@ -9,7 +9,7 @@ use bytes::{Buf, Bytes};
 use tokio::io::AsyncWrite;
 
 /// Most slices of one vectored write.
-const SLICES: usize = 64;
+pub(crate) const SLICES: usize = 64;
 /// A write stops gathering slices at this many bytes: as much as the socket's send buffer takes.
 const GATHER: usize = 64 * 1024;
 
@@ -35,6 +35,12 @@ impl SendQueue {
             self.bytes += frame.len();
             self.frames.push_back(frame);
         }
+    }
+
+    /// A frame of which the beginning has been written, by others. Before all other frames.
+    pub fn push_begun(&mut self, rest: Bytes) {
+        self.begun = true;
+        self.push(rest);
     }
 
     /// Bytes that are not written yet.
@@ -70,7 +76,7 @@ impl SendQueue {
         while !self.frames.is_empty() {
             let written = {
                 let mut slices = [IoSlice::new(&[]); SLICES];
-                let count = self.gather(&mut slices);
+                let count = gather(self.frames.iter(), &mut slices);
                 ready!(Pin::new(&mut *stream).poll_write_vectored(cx, &slices[..count]))?
             };
             if written == 0 {
@@ -84,19 +90,6 @@ impl SendQueue {
         Poll::Ready(Ok(()))
     }
 
-    fn gather<'a>(&'a self, slices: &mut [IoSlice<'a>; SLICES]) -> usize {
-        let mut count = 0;
-        let mut bytes = 0;
-        for (slice, frame) in slices.iter_mut().zip(&self.frames) {
-            *slice = IoSlice::new(frame);
-            count += 1;
-            bytes += frame.len();
-            if bytes >= GATHER {
-                break;
-            }
-        }
-        count
-    }
 
     fn advance(&mut self, mut written: usize) {
         self.bytes = self.bytes.saturating_sub(written);
@@ -112,6 +105,24 @@ impl SendQueue {
         }
         self.frames = VecDeque::new();
     }
+}
+
+/// Fills slices for one write, and gives their number.
+pub(crate) fn gather<'a>(
+    frames: impl Iterator<Item = &'a Bytes>,
+    slices: &mut [IoSlice<'a>; SLICES],
+) -> usize {
+    let mut count = 0;
+    let mut bytes = 0;
+    for (slice, frame) in slices.iter_mut().zip(frames) {
+        *slice = IoSlice::new(frame);
+        count += 1;
+        bytes += frame.len();
+        if bytes >= GATHER {
+            break;
+        }
+    }
+    count
 }
 
 #[cfg(test)]
@@ -159,11 +170,11 @@ mod tests {
         for _ in 0..100 {
             many.push(Bytes::from_static(b"x"));
         }
-        assert_eq!(many.gather(&mut [IoSlice::new(&[]); SLICES]), SLICES);
+        assert_eq!(gather(many.frames.iter(), &mut [IoSlice::new(&[]); SLICES]), SLICES);
         let mut large = SendQueue::new();
         for _ in 0..10 {
             large.push(vec![0; 40_000].into());
         }
-        assert_eq!(large.gather(&mut [IoSlice::new(&[]); SLICES]), 2);
+        assert_eq!(gather(large.frames.iter(), &mut [IoSlice::new(&[]); SLICES]), 2);
     }
 }

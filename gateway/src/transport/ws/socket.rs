@@ -74,6 +74,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
         }
     }
 
+    pub(crate) fn stream(&self) -> &S {
+        &self.stream
+    }
+
     /// Whether compression was agreed on.
     #[must_use]
     pub fn inflating(mut self, agreed: bool) -> Self {
