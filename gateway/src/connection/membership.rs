@@ -35,7 +35,7 @@ impl Membership {
         from: Option<IpAddr>,
     ) -> Self {
         node.connection_metrics.connections.inc();
-        node.connection_metrics.accepted(outbox.format()).inc();
+        node.connection_metrics.accepted(outbox.format());
         node.enter(&outbox, from);
         Self {
             node,

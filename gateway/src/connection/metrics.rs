@@ -38,8 +38,11 @@ pub(crate) struct Metrics {
     pub(super) connections: IntGauge,
     pub(super) duration: Histogram,
     commands: IntCounterVec,
+    /// Those of the commands that did not fail, by the action's place in [`ACTIONS`].
+    done: Vec<IntCounter>,
     pub(super) received_bytes: IntCounter,
-    accepted: IntCounterVec,
+    /// By the dialect's place in its table.
+    accepted: Vec<IntCounter>,
     closed: IntCounterVec,
     ignored: Ignored,
 }
@@ -64,6 +67,16 @@ impl Metrics {
         };
         let connections = IntGauge::new("tidegate_connections", "Clients connected to this node")?;
         registry.register(Box::new(connections.clone()))?;
+        let commands = counters(
+            "tidegate_commands_total",
+            "Commands from clients, by what came of them",
+            &["action", "outcome"],
+        )?;
+        let accepted = counters(
+            "tidegate_connections_accepted_total",
+            "Connections that began",
+            &["dialect"],
+        )?;
         let metrics = Self {
             connections,
             duration: histogram(
@@ -71,17 +84,16 @@ impl Metrics {
                 "How long connections lasted",
                 &DURATIONS,
             )?,
-            commands: counters(
-                "tidegate_commands_total",
-                "Commands from clients, by what came of them",
-                &["action", "outcome"],
-            )?,
+            done: ACTIONS
+                .iter()
+                .map(|action| commands.with_label_values(&[action, OK]))
+                .collect(),
+            commands,
             received_bytes: counter("tidegate_received_bytes_total", "Bytes of messages from clients")?,
-            accepted: counters(
-                "tidegate_connections_accepted_total",
-                "Connections that began",
-                &["dialect"],
-            )?,
+            accepted: TABLE
+                .iter()
+                .map(|dialect| accepted.with_label_values(&[dialect.name()]))
+                .collect(),
             closed: counters(
                 "tidegate_connections_closed_total",
                 "Connections that ended, by close code; 1005: the client gave none, 1006: without a close frame, other: a code that is not ours",
@@ -95,7 +107,11 @@ impl Metrics {
 
     /// `outcome` is [`OK`] or the name of an error code.
     pub(super) fn command(&self, action: &str, outcome: &str) {
-        self.commands.with_label_values(&[action, outcome]).inc();
+        let place = ACTIONS.iter().position(|one| *one == action);
+        match place.and_then(|place| self.done.get(place)) {
+            Some(done) if outcome == OK => done.inc(),
+            _ => self.commands.with_label_values(&[action, outcome]).inc(),
+        }
     }
 
     /// A message came that its dialect has no use for.
@@ -104,8 +120,10 @@ impl Metrics {
         self.ignored.note(dialect);
     }
 
-    pub(super) fn accepted(&self, format: Format) -> IntCounter {
-        self.accepted.with_label_values(&[format.dialect().name()])
+    pub(super) fn accepted(&self, format: Format) {
+        if let Some(counter) = self.accepted.get(format.place()) {
+            counter.inc();
+        }
     }
 
     pub(super) fn closed(&self, code: ClosedBy) -> IntCounter {
@@ -113,12 +131,6 @@ impl Metrics {
     }
 
     fn show_from_the_start(&self) {
-        for action in ACTIONS {
-            self.commands.with_label_values(&[action, OK]);
-        }
-        for dialect in TABLE {
-            self.accepted.with_label_values(&[dialect.name()]);
-        }
         for code in [
             ClosedBy::Client(Some(CloseCode::Normal.number())),
             ClosedBy::Server(CloseCode::SlowConsumer),

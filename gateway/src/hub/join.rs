@@ -70,7 +70,7 @@ impl Hub {
         self.attached(topic).await?;
         let has_log = self.config().namespaces.of(topic).has_log();
         let mut reading: Option<Reading> = None;
-        for _ in 0..ATTEMPTS {
+        for attempt in 0..ATTEMPTS {
             let called = match roll {
                 Some(attendance) => Some(self.call_roll(attendance, topic, outbox.limit()).await?),
                 None => None,
@@ -94,7 +94,10 @@ impl Hub {
             }
             let now = match reading.take() {
                 Some(reading) => self.read_on(topic, reading, outbox.limit()).await?,
-                None => self.read(topic, since, outbox.limit()).await?,
+                None => match self.at_hand(topic, since).filter(|_| attempt == 0) {
+                    Some(reading) => reading,
+                    None => self.read(topic, since, outbox.limit()).await?,
+                },
             };
             match self.admit(outbox, topic, id, mark, &reply, &now).await? {
                 Next::Joined => {

@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 
-use tidegate_shared::broker::{BrokerError, From, READ_LIMIT};
+use tidegate_shared::broker::{BrokerError, From, Link, READ_LIMIT};
+use tidegate_shared::namespace::TopicKind;
 use tidegate_shared::position::{Position, Since};
 use tidegate_shared::publication::{Publication, Snapshot};
-use tidegate_shared::topic::Topic;
+use tidegate_shared::topic::{Reserved, Topic};
 
 use super::Hub;
 use super::ending::{ends, is_over};
@@ -45,6 +46,36 @@ impl Reading {
 }
 
 impl Hub {
+    /// What somebody who joins needs, if that takes no reading: it wants to be where all others are, and there is
+    /// nothing to be told but the position. Storms of clients who come back cost the backend nothing that way.
+    pub(super) fn at_hand(&self, topic: &Topic, since: Option<Since>) -> Option<Reading> {
+        let namespace = self.config().namespaces.of(topic);
+        let has_snapshot =
+            namespace.kind == TopicKind::State || matches!(topic.reserved(), Some(Reserved::Job(_)));
+        // What has been lost with the connection is not known yet.
+        if has_snapshot || *self.broker().link().borrow() != Link::Up {
+            return None;
+        }
+        let mut shard = self.shard(topic).lock();
+        let feed = &shard.entry(topic).feed;
+        let (top, doubts) = (feed.live()?, feed.doubts());
+        drop(shard);
+        if since.is_some_and(|since| since != top.into()) {
+            return None;
+        }
+        Some(Reading {
+            standing: Standing {
+                position: Some(top),
+                recovered: since.map(|_| true),
+                snapshot: None,
+                roll: None,
+            },
+            publications: Vec::new(),
+            top,
+            doubts,
+        })
+    }
+
     /// Reads what somebody who joins needs: what follows `since`, or where the topic is now. `limit` is
     /// what its outbox takes.
     pub(super) async fn read(

@@ -313,11 +313,15 @@ fn run(steps: Vec<Step>, delays: Vec<u8>, is_harmless: bool, slow: SlowPolicy) {
     run_told(steps, delays, is_harmless, slow, true);
 }
 
-fn run_told(steps: Vec<Step>, delays: Vec<u8>, is_harmless: bool, slow: SlowPolicy, is_told: bool) {
+fn block_on(future: impl Future<Output = ()>) {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .build()
         .expect("a runtime");
-    runtime.block_on(async {
+    runtime.block_on(future);
+}
+
+fn run_told(steps: Vec<Step>, delays: Vec<u8>, is_harmless: bool, slow: SlowPolicy, is_told: bool) {
+    block_on(async {
         let mut world = World::new(delays, slow);
         world.is_told = is_told;
         for step in steps {
@@ -329,6 +333,46 @@ fn run_told(steps: Vec<Step>, delays: Vec<u8>, is_harmless: bool, slow: SlowPoli
             world.recover().await;
         }
         world.end().await;
+    });
+}
+
+#[test]
+fn who_wants_to_be_where_others_are_joins_without_the_backend() {
+    block_on(async {
+        let mut world = World::new(Vec::new(), SlowPolicy::Close);
+        let join = |client, resume| Step::Join { client, resume };
+        for step in [
+            join(0, false),
+            Step::Turns(50),
+            Step::Publish { lost: false },
+            Step::Turns(50),
+            Step::Fail(true),
+            join(1, false),
+            Step::Turns(50),
+        ] {
+            world.take(step).await;
+        }
+        assert!(
+            matches!(world.clients[1], Client::Live(_)),
+            "as if for the first time"
+        );
+        for step in [Step::Leave(1), join(1, true), Step::Turns(50)] {
+            world.take(step).await;
+        }
+        assert!(matches!(world.clients[1], Client::Live(_)), "with its position");
+        for step in [
+            Step::Leave(1),
+            Step::Publish { lost: false },
+            Step::Turns(50),
+            join(1, true),
+            Step::Turns(50),
+        ] {
+            world.take(step).await;
+        }
+        assert!(
+            matches!(world.clients[1], Client::Away(_)),
+            "what it missed must be read"
+        );
     });
 }
 

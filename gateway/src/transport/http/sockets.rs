@@ -277,8 +277,10 @@ async fn serve(gate: Arc<Gate>, door: Arc<Door>, came: Came, opening: Opening) {
                 writer: socket.stream().writer(),
                 config: door.config.clone(),
             };
-            drop(door);
-            connection::serve(socket, gate.shared_node(), &peer).await;
+            let serving = connection::serve(socket, gate.shared_node(), &peer);
+            // Kept by nobody while the client is served.
+            drop((door, peer));
+            serving.await;
         }
         Speaks::Echo => ws::echo(socket, compression, gate.node().shutdown()).await,
     }
