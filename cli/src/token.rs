@@ -1,10 +1,10 @@
 //! `tidegate token`: a token as a gateway accepts it, for trying things out.
 
 use std::process::ExitCode;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde_json::{Map, Value, json};
 use tidegate_gateway::identity::sign;
+use tidegate_shared::clock::since_1970;
 use tidegate_shared::config::{Config, Overrides};
 
 use crate::args::Token;
@@ -24,7 +24,7 @@ pub(crate) fn run(
         )
     })?;
     let info = arguments.info.as_deref().map(info).transpose()?;
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let now = since_1970();
     let mut claims = json!({
         "sub": arguments.user.as_str(),
         "iat": now.as_secs(),

@@ -8,7 +8,7 @@ mod roster;
 
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use parking_lot::Mutex;
 use prometheus::Registry;
@@ -16,6 +16,7 @@ use rand::Rng;
 use thiserror::Error;
 use tidegate_shared::backend::Backend;
 use tidegate_shared::broker::BrokerError;
+use tidegate_shared::clock::now_ms;
 use tidegate_shared::code::{CloseCode, ErrorCode};
 use tidegate_shared::config::Config;
 use tidegate_shared::name::{NameError, NodeId, SessionId, UserId};
@@ -374,12 +375,6 @@ fn node_id(host: &str) -> Result<NodeId, NameError> {
         .collect();
     let random: u32 = rand::rng().random();
     NodeId::parse(&format!("{plain}-{random:08x}"))
-}
-
-/// Milliseconds since 1970, by this node's clock.
-pub(crate) fn now_ms() -> u64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
 }
 
 fn host_name() -> String {

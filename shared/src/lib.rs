@@ -5,6 +5,7 @@
 pub mod backend;
 pub mod broker;
 pub mod call;
+pub mod clock;
 pub mod code;
 pub mod config;
 pub mod control;
@@ -16,6 +17,7 @@ pub mod json;
 pub mod name;
 pub mod namespace;
 pub mod nodes;
+pub mod pileup;
 pub mod position;
 pub mod presence;
 pub mod publication;

@@ -1,8 +1,9 @@
 //! The API's documents as people read them. Lenient: what is missing is left blank.
 
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use serde_json::Value;
+use tidegate_shared::clock::now_ms;
 
 use super::table::Table;
 use crate::failure::Failure;
@@ -173,11 +174,6 @@ fn time(time: Duration) -> String {
         3_600..172_800 => format!("{} h", seconds / 3_600),
         _ => format!("{} d", seconds / 86_400),
     }
-}
-
-fn now_ms() -> u64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
 }
 
 #[cfg(test)]

@@ -1,12 +1,12 @@
 //! What comes from the client, on its way to the session.
 
+use tidegate_shared::clock::now_ms;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::Instant;
 
 use super::metrics::{ClosedBy, OK};
 use super::{Connection, Farewell};
 use crate::dialect::{Command, DecodeError, Decoded, Speaker};
-use crate::node::now_ms;
 use crate::outbox::Frames;
 use crate::session::{Effect, INVALID, Session};
 use crate::transport::ws::{Incoming, WsError, frame};

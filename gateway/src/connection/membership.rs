@@ -2,8 +2,9 @@
 
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, UNIX_EPOCH};
 
+use tidegate_shared::clock::since_1970;
 use tidegate_shared::code::ErrorCode;
 use tidegate_shared::trace::Kind;
 use tokio::time::Instant;
@@ -195,8 +196,7 @@ impl Drop for Membership {
 /// How long the token of this identity still counts. Absent: it needs none.
 pub(super) fn left(node: &Node, identity: &Identity) -> Option<Duration> {
     let leeway = node.config.auth.jwt.as_ref().map(|jwt| jwt.leeway);
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    Some(identity.expires_at?.saturating_sub(now) + leeway.unwrap_or_default())
+    Some(identity.expires_at?.saturating_sub(since_1970()) + leeway.unwrap_or_default())
 }
 
 /// One code for whatever is wrong with a token that comes by `auth`.

@@ -27,6 +27,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
+use tidegate_shared::clock::now_ms;
 use tidegate_shared::code::CloseCode;
 use tidegate_shared::config::Config;
 use tidegate_shared::name::SessionId;
@@ -35,7 +36,7 @@ use tokio::time::{Instant, Sleep};
 
 use crate::dialect::{Entrance, Format, Push, Welcome};
 use crate::identity::Identity;
-use crate::node::{Node, now_ms};
+use crate::node::Node;
 use crate::outbox::{Ending, Frames, FramesBuilder, Leaving, Outbox, Taken};
 use crate::session::{Effect, Session};
 use crate::transport::accept::Writer;

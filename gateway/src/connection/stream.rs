@@ -12,6 +12,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
+use tidegate_shared::clock::now_ms;
 use tidegate_shared::code::CloseCode;
 use tidegate_shared::name::SessionId;
 use tidegate_shared::position::Since;
@@ -29,7 +30,7 @@ use crate::dialect::events::{Cursor, Merger};
 use crate::dialect::rpc::EventStream;
 use crate::dialect::{Command, Format, Goodbye, Push, Reply, Request, Welcome};
 use crate::identity::Identity;
-use crate::node::{Node, now_ms};
+use crate::node::Node;
 use crate::outbox::{Ending, Frames, Leaving, Outbox, Taken};
 use crate::session::{Effect, Session};
 use crate::transport::accept::Line;

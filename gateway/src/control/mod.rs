@@ -13,13 +13,14 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use tidegate_shared::broker::BrokerError;
+use tidegate_shared::clock::now_ms;
 use tidegate_shared::code::CloseCode;
 use tidegate_shared::control::{Message, News, Say};
 use tidegate_shared::publication::{Body, Publication};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-use crate::node::{Node, now_ms};
+use crate::node::Node;
 use crate::outbox::{Ending, Order};
 
 /// For all nodes to answer.

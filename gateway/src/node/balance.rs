@@ -9,11 +9,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rand::seq::SliceRandom;
+use tidegate_shared::clock::now_ms;
 use tidegate_shared::code::CloseCode;
 use tidegate_shared::nodes::{ANNOUNCE_EVERY, NodeInfo};
 use tokio_util::sync::CancellationToken;
 
-use super::{Node, now_ms};
+use super::Node;
 use crate::dialect::Goodbye;
 use crate::outbox::Ending;
 

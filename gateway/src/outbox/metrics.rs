@@ -1,8 +1,9 @@
 //! What outboxes count, all connections together: what waits in them, what is written out of them, and what is not.
 
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use prometheus::{Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, Opts, Registry};
+use tidegate_shared::clock::since_1970;
 
 use super::Leaving;
 use crate::dialect::{Format, TABLE};
@@ -97,7 +98,7 @@ impl Metrics {
 
 /// Since a time in milliseconds since 1970. The clocks of two machines may differ: never negative.
 pub(super) fn seconds_since(published_ms: u64) -> f64 {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    now.saturating_sub(Duration::from_millis(published_ms))
+    since_1970()
+        .saturating_sub(Duration::from_millis(published_ms))
         .as_secs_f64()
 }

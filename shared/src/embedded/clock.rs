@@ -1,5 +1,7 @@
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
+
+use crate::clock;
 
 /// Milliseconds since 1970, as Redis counts them too, but never going back: when the system's clock is
 /// set back, time stands still until it has caught up.
@@ -10,8 +12,7 @@ pub(super) struct Clock {
 
 impl Clock {
     pub(super) fn now_ms(&self) -> u64 {
-        let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        let now = millis(since_1970);
+        let now = clock::now_ms();
         self.latest.fetch_max(now, Ordering::Relaxed).max(now)
     }
 }

@@ -1,12 +1,11 @@
 //! Is this Redis fit for use? Asked each time a connection is made.
 
-use std::time::{SystemTime, UNIX_EPOCH};
-
 use fred::clients::Client;
 use fred::interfaces::{ClientLike, FredResult};
 use fred::types::{ClusterHash, CustomCommand, Value};
 
 use super::address::Kind;
+use crate::clock;
 
 /// The oldest version with sharded Pub/Sub.
 const OLDEST: u64 = 7;
@@ -101,11 +100,7 @@ pub(super) async fn clock_ahead(client: &Client) -> FredResult<i64> {
 
 /// Milliseconds since 1970 by our clock.
 pub(super) fn local_ms() -> i64 {
-    SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .ok()
-        .and_then(|since| i64::try_from(since.as_millis()).ok())
-        .unwrap_or_default()
+    i64::try_from(clock::now_ms()).unwrap_or_default()
 }
 
 #[cfg(test)]

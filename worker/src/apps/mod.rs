@@ -4,6 +4,7 @@
 mod ark;
 mod arma;
 mod bedrock;
+mod html;
 mod mud;
 mod pileup;
 

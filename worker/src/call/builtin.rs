@@ -1,10 +1,9 @@
 //! The methods that every worker has.
 
-use std::time::{SystemTime, UNIX_EPOCH};
-
 use serde::Serialize;
 use serde::de::IgnoredAny;
 use tidegate_shared::call::CallFailure;
+use tidegate_shared::clock::now_ms;
 use tidegate_shared::json::RawJson;
 
 use super::CallContext;
@@ -26,8 +25,5 @@ async fn echo(data: RawJson, _: CallContext) -> Result<RawJson, CallFailure> {
 }
 
 async fn time(_: IgnoredAny, _: CallContext) -> Result<Time, CallFailure> {
-    let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    Ok(Time {
-        time_ms: u64::try_from(since_1970.as_millis()).unwrap_or(u64::MAX),
-    })
+    Ok(Time { time_ms: now_ms() })
 }

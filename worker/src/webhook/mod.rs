@@ -13,13 +13,14 @@ mod signature;
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
 use http_body_util::Full;
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
 use serde::Deserialize;
 use serde_json::value::RawValue;
+use tidegate_shared::clock::since_1970;
 use tidegate_shared::config;
 use tokio_util::task::AbortOnDropHandle;
 
@@ -124,10 +125,10 @@ impl WebhookHandler {
     ) -> Result<Box<RawValue>, WebhookError> {
         let target = Target::parse(&input.url)?;
         let body = Content::new(input.body, context.record())?;
-        let signature = self.signer.as_ref().map(|signer| {
-            let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-            signer.sign(now.as_secs(), body.bytes())
-        });
+        let signature = self
+            .signer
+            .as_ref()
+            .map(|signer| signer.sign(since_1970().as_secs(), body.bytes()));
         let request = request::build(&target, &input.headers, body, context.record(), signature)?;
         let stream = self.connector.open(&target).await?;
         let (mut sender, connection) = http1::Builder::new()

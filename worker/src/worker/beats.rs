@@ -7,11 +7,12 @@
 use std::fmt;
 use std::ops::Deref;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use tidegate_shared::broker::{BrokerError, Draft};
+use tidegate_shared::clock::since_1970;
 use tidegate_shared::json::RawJson;
 use tidegate_shared::name::{IdempotencyKey, MethodName};
 use tidegate_shared::publication::Body;
@@ -113,19 +114,14 @@ impl Duty {
     }
 }
 
-/// As workers see it; what their clocks differ by is said at the head.
-fn now() -> Duration {
-    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()
-}
-
 fn number(period: Duration) -> u64 {
-    let periods = now().as_millis() / period.as_millis().max(1);
+    let periods = since_1970().as_millis() / period.as_millis().max(1);
     u64::try_from(periods).unwrap_or(u64::MAX)
 }
 
 /// Till the next beat begins; a little more, so that it has begun for sure.
 fn until_next(period: Duration) -> Duration {
     let period = period.as_nanos().max(1);
-    let rest = period - now().as_nanos() % period;
+    let rest = period - since_1970().as_nanos() % period;
     Duration::from_nanos(u64::try_from(rest).unwrap_or(u64::MAX)) + Duration::from_millis(1)
 }

@@ -6,8 +6,9 @@ use serde_json::value::RawValue;
 use tidegate_shared::config::Secret;
 use tidegate_shared::json::RawJson;
 use tidegate_shared::name::MethodName;
+use tidegate_shared::pileup::OPERATIONS;
 
-use super::operation::{AUTH, Asked, OPERATIONS, PING, PING_OF_USER};
+use super::operation::{AUTH, Asked, PING, PING_OF_USER};
 use super::{encode, events};
 use crate::dialect::fields::{Fields, raw, text};
 use crate::dialect::{CallRequest, Command, Decoded, Request, Speaker};

@@ -2,31 +2,6 @@
 
 use crate::dialect::RequestId;
 
-/// Every operation, as `system.info` lists them.
-pub(super) const OPERATIONS: [&str; 21] = [
-    "queue.register",
-    "queue.list",
-    "queue.get_status",
-    "admin.get_queue",
-    "admin.clear_queue",
-    "admin.remove_callsign",
-    "admin.next_qso",
-    "admin.complete_qso",
-    "admin.set_frequency",
-    "admin.delete_frequency",
-    "admin.set_split",
-    "admin.delete_split",
-    "admin.set_system_status",
-    "admin.get_system_status",
-    "admin.logging_direct",
-    "public.get_status",
-    "public.get_frequency",
-    "public.get_split",
-    "system.ping",
-    "system.heartbeat",
-    "system.info",
-];
-
 /// What is no operation, and answered all the same.
 pub(super) const AUTH: &str = "auth";
 pub(super) const PING: &str = "ping";

@@ -7,7 +7,7 @@
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
@@ -15,6 +15,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Router, middleware};
 use serde_json::json;
+use tidegate_shared::clock::since_1970;
 use tidegate_shared::config::Secret;
 use tidegate_shared::name::UserId;
 
@@ -139,8 +140,7 @@ fn issue(gate: &Gate, user: &UserId, message: &str, secure: bool) -> Response {
             "this server signs no tokens: set `secret` under [auth.jwt]",
         );
     };
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    let mut claims = json!({ "sub": user.as_str(), "exp": (now + LIFE).as_secs() });
+    let mut claims = json!({ "sub": user.as_str(), "exp": (since_1970() + LIFE).as_secs() });
     if let Some(audience) = &jwt.audience {
         claims["aud"] = json!(audience);
     }

@@ -250,7 +250,30 @@ struct Came {
     room: Option<OwnedSemaphorePermit>,
 }
 
-async fn serve(gate: Arc<Gate>, door: Arc<Door>, came: Came, opening: Opening) {
+/// Serves a client from when its stream comes until it has gone. What is needed only until then takes no room in the
+/// task after it.
+fn serve(
+    gate: Arc<Gate>,
+    door: Arc<Door>,
+    came: Came,
+    opening: Opening,
+) -> impl Future<Output = ()> + Send + 'static {
+    let begun = Box::pin(begin(gate, door, came, opening));
+    async move {
+        let Some((client, _room)) = begun.await else {
+            return;
+        };
+        client.await;
+    }
+}
+
+/// The client to be served, and its place at the endpoint; none if it has gone again.
+async fn begin(
+    gate: Arc<Gate>,
+    door: Arc<Door>,
+    came: Came,
+    opening: Opening,
+) -> Option<(impl Future<Output = ()>, Option<OwnedSemaphorePermit>)> {
     let (protocol, compression) = (opening.protocol(), opening.compression());
     let limit = gate.config().limits.message;
     let socket = match opening.websocket::<ClientStream>(limit).await {
@@ -259,31 +282,31 @@ async fn serve(gate: Arc<Gate>, door: Arc<Door>, came: Came, opening: Opening) {
             // A client that went away before the answer reached it.
             tracing::debug!(%error, "a handshake was not finished");
             gate.rejections.rejected("handshake");
-            return;
+            return None;
         }
     };
     gate.handshake_took(came.started.elapsed());
-    let _room = came.room;
-    match door.speaks {
-        Speaks::Dialect(format) => {
-            let peer = Peer {
-                format: format
-                    .encoded(encoding(format, protocol))
-                    .compressed(of_window(compression)),
-                identity: came.identity.map(Arc::new),
-                introduction: came.introduction,
-                from: came.from,
-                entrance: came.entrance,
-                writer: socket.stream().writer(),
-                config: door.config.clone(),
-            };
-            let serving = connection::serve(socket, gate.shared_node(), &peer);
-            // Kept by nobody while the client is served.
-            drop((door, peer));
-            serving.await;
+    let format = match door.speaks {
+        Speaks::Dialect(format) => format,
+        Speaks::Echo => {
+            let _room = came.room;
+            ws::echo(socket, compression, gate.node().shutdown()).await;
+            return None;
         }
-        Speaks::Echo => ws::echo(socket, compression, gate.node().shutdown()).await,
-    }
+    };
+    let peer = Peer {
+        format: format
+            .encoded(encoding(format, protocol))
+            .compressed(of_window(compression)),
+        identity: came.identity.map(Arc::new),
+        introduction: came.introduction,
+        from: came.from,
+        entrance: came.entrance,
+        writer: socket.stream().writer(),
+        config: door.config.clone(),
+    };
+    let client = connection::serve(socket, gate.shared_node(), &peer);
+    Some((client, came.room))
 }
 
 /// What the subprotocol that was agreed on says, if one was.
@@ -298,5 +321,22 @@ fn of_window(window: Option<Window>) -> Compression {
         None => Compression::None,
         Some(Window::Full) => Compression::Deflate,
         Some(Window::Small) => Compression::DeflateNear,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The size of what an `async fn` returns.
+    fn size_of_future<A, B, C, D, F>(_: fn(A, B, C, D) -> F) -> usize {
+        size_of::<F>()
+    }
+
+    #[test]
+    fn the_task_of_a_client_is_small() {
+        const CEILING: usize = 704;
+        let size = size_of_future(serve);
+        assert!(size <= CEILING, "the task takes {size} bytes");
     }
 }

@@ -9,13 +9,14 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 use tidegate_shared::broker::Draft;
+use tidegate_shared::clock::now_ms;
 use tidegate_shared::iso;
 use tidegate_shared::name::{EventName, IdempotencyKey};
 use tidegate_shared::publication::Body;
 
 use super::error::ArkError;
 use super::instance::shown;
-use super::places::{Places, fields, forget, keep, keep_for, load, new_id, now_ms, tell};
+use super::places::{Places, fields, forget, keep, keep_for, load, new_id, tell};
 use crate::topics::Topics;
 
 const HOST_LIMIT: usize = 255;

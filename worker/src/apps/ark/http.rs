@@ -4,6 +4,7 @@
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
+use tidegate_shared::clock::now_ms;
 use tidegate_shared::iso;
 
 use super::agent::{self, Heartbeat};
@@ -11,7 +12,7 @@ use super::error::ArkError;
 use super::history;
 use super::instance::{self, NewLine};
 use super::jobs::{self, Wanted};
-use super::places::{Places, now_ms};
+use super::places::Places;
 use crate::call::{HttpAnswer, HttpRequest};
 use crate::topics::Topics;
 

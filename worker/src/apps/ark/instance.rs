@@ -4,12 +4,13 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
+use tidegate_shared::clock::now_ms;
 use tidegate_shared::iso;
 
 use super::agent;
 use super::error::ArkError;
 use super::kind::Status;
-use super::places::{Places, forget, keep, load, new_id, now_ms, tell};
+use super::places::{Places, forget, keep, load, new_id, tell};
 use crate::topics::Topics;
 
 const NAME_LIMIT: usize = 128;

@@ -1,7 +1,7 @@
 //! Where a control plane keeps what it knows, and where it tells of it.
 
 use std::collections::BTreeMap;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use rand::Rng;
 use serde::Serialize;
@@ -130,12 +130,6 @@ fn key(id: &str) -> Result<StateKey, ArkError> {
     let fits = id.len() <= ID_LIMIT;
     let key = StateKey::parse(id).ok().filter(|_| fits);
     key.ok_or_else(|| ArkError::wrong("an id has 1 to 128 bytes, without white space and braces"))
-}
-
-/// Milliseconds since 1970, by the worker's clock.
-pub(super) fn now_ms() -> u64 {
-    let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    u64::try_from(since_1970.as_millis()).unwrap_or(u64::MAX)
 }
 
 /// A random UUID (version 4).

@@ -7,12 +7,13 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use tidegate_shared::broker::BrokerError;
 use tidegate_shared::call::{CallFailure, Caller};
+use tidegate_shared::clock::now_ms;
 use tidegate_shared::code::ErrorCode;
 use tidegate_shared::control::Who;
 use tidegate_shared::iso;
 use tidegate_shared::name::{SessionId, StateKey, UserId};
 
-use super::places::{Places, now_ms};
+use super::places::Places;
 use crate::call::CallContext;
 
 /// Longest announcement, in bytes.

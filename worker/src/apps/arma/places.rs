@@ -1,7 +1,5 @@
 //! Where the map is kept, as the dialect `sync` has it, and what the game servers say of themselves.
 
-use std::time::{SystemTime, UNIX_EPOCH};
-
 use tidegate_shared::name::NameError;
 use tidegate_shared::topic::Topic;
 
@@ -24,12 +22,6 @@ impl Places {
             servers: Topic::parse("arma:servers")?,
         })
     }
-}
-
-/// Milliseconds since 1970, by the worker's clock.
-pub(super) fn now_ms() -> u64 {
-    let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    u64::try_from(since_1970.as_millis()).unwrap_or(u64::MAX)
 }
 
 #[cfg(test)]

@@ -4,8 +4,8 @@
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 
-use super::places::now_ms;
 use super::server::{Answer, GameServer, Player, ServerError, ServerInfo};
+use tidegate_shared::clock::now_ms;
 
 const MAP: &str = "Everon";
 const CENTRE: (f64, f64) = (500.0, 500.0);

@@ -4,12 +4,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tidegate_shared::broker::BrokerError;
+use tidegate_shared::clock::now_ms;
 use tidegate_shared::iso;
 use tidegate_shared::json::RawJson;
 use tidegate_shared::name::StateKey;
 use tokio::sync::Mutex;
 
-use super::places::{Places, now_ms};
+use super::places::Places;
 use super::server::{GameServer, Player, ServerError};
 use crate::topics::Topics;
 

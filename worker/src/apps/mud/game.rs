@@ -9,8 +9,8 @@ use serde_json::{Value, json};
 
 use super::order::{HELP, Order};
 use super::state::{Change, Place, Player, State};
-use super::text::escape;
 use super::world::World;
+use crate::apps::html::escape;
 
 /// Most things that one player carries.
 const HANDS: usize = 8;

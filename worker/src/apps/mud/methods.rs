@@ -10,9 +10,10 @@ use super::game::{Answer, Audience, Outcome, Said, Scene};
 use super::moment::{Moment, is_guest, name_of};
 use super::order::Order;
 use super::state::Change;
-use super::text::{clean, escape, neutral};
+use super::text::{clean, neutral};
 use super::topics::{self, Names};
 use super::world::World;
+use crate::apps::html::escape;
 use crate::{BrokerError, CallContext, CallFailure, ErrorCode, SessionId, Topic, Topics, Who};
 
 /// How long the game remembers where a player was.

@@ -29,12 +29,13 @@ impl Moment {
         names: &Names,
         without: Option<SessionId>,
     ) -> Result<Self, BrokerError> {
-        let players = topics.state(&names.players).await?;
-        let items = topics.state(&names.items).await?;
-        let clock = topics.state(&names.clock).await?;
-        let sessions: Vec<(String, SessionId)> = topics
-            .members(&names.all)
-            .await?
+        let (players, items, clock, members) = tokio::try_join!(
+            topics.state(&names.players),
+            topics.state(&names.items),
+            topics.state(&names.clock),
+            topics.members(&names.all),
+        )?;
+        let sessions: Vec<(String, SessionId)> = members
             .into_iter()
             .filter(|member| Some(member.session) != without)
             .take(CROWD)

@@ -39,22 +39,6 @@ fn visible(character: char) -> bool {
     (!character.is_control() || character.is_whitespace()) && !turns
 }
 
-/// As text within HTML.
-pub(super) fn escape(text: &str) -> String {
-    let mut safe = String::with_capacity(text.len());
-    for character in text.chars() {
-        match character {
-            '&' => safe.push_str("&amp;"),
-            '<' => safe.push_str("&lt;"),
-            '>' => safe.push_str("&gt;"),
-            '"' => safe.push_str("&quot;"),
-            '\'' => safe.push_str("&#x27;"),
-            other => safe.push(other),
-        }
-    }
-    safe
-}
-
 /// The texts within a message that others get as data: cleaned, and without what could begin markup. What is
 /// nested deeper than [`DEPTH`] is left out.
 pub(super) fn neutral(message: Map<String, Value>) -> Map<String, Value> {
@@ -89,6 +73,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::apps::html::escape;
 
     #[test]
     fn what_is_not_seen_is_taken_away() {

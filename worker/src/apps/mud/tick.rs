@@ -5,8 +5,8 @@ use serde_json::{Value, json};
 use super::game::{self, Audience, Said};
 use super::methods::{Mud, refused};
 use super::moment::Moment;
-use super::text::escape;
 use super::topics;
+use crate::apps::html::escape;
 use crate::{CallFailure, Topics};
 
 impl Mud {

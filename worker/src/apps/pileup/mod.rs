@@ -21,6 +21,7 @@ use std::sync::Arc;
 
 use serde_json::Value;
 use tidegate_shared::config::Pileup as Settings;
+use tidegate_shared::pileup::OPERATIONS;
 
 use crate::{CallContext, HttpRequest, WorkerBuilder};
 use station::Station;
@@ -31,7 +32,7 @@ const NAME: &str = "pileup";
 pub(crate) fn register(worker: WorkerBuilder, settings: &Settings) -> WorkerBuilder {
     let station = Arc::new(Station::new(settings.clone()));
     let mut worker = worker;
-    for operation in operations::ALL {
+    for operation in OPERATIONS {
         let station = Arc::clone(&station);
         let method = move |data: Value, context: CallContext| {
             let station = Arc::clone(&station);

@@ -2,6 +2,7 @@
 //! needs was looked at when it came.
 
 use serde_json::{Value, json};
+use tidegate_shared::pileup::OPERATIONS;
 
 use super::answer;
 use super::change::{Change, Dial, callsign, find, said};
@@ -9,31 +10,6 @@ use super::refusal::Refusal;
 use super::shack::Shack;
 use super::station::{Station, now};
 use crate::{CallContext, CallFailure, ErrorCode};
-
-/// In the order in which `system.info` lists them.
-pub(super) const ALL: [&str; 21] = [
-    "queue.register",
-    "queue.list",
-    "queue.get_status",
-    "admin.get_queue",
-    "admin.clear_queue",
-    "admin.remove_callsign",
-    "admin.next_qso",
-    "admin.complete_qso",
-    "admin.set_frequency",
-    "admin.delete_frequency",
-    "admin.set_split",
-    "admin.delete_split",
-    "admin.set_system_status",
-    "admin.get_system_status",
-    "admin.logging_direct",
-    "public.get_status",
-    "public.get_frequency",
-    "public.get_split",
-    "system.ping",
-    "system.heartbeat",
-    "system.info",
-];
 
 type Done = Result<Value, CallFailure>;
 
@@ -155,7 +131,7 @@ fn info() -> Value {
         "server": "Pileup Buster WebSocket Server",
         "version": "1.0.0",
         "protocol_version": "1.0",
-        "supported_operations": ALL,
+        "supported_operations": OPERATIONS,
         "features": {
             "authentication": true,
             "real_time_events": true,

@@ -5,6 +5,7 @@ use std::fmt::Write;
 
 use super::shack::{Shack, Waiting};
 use crate::HttpAnswer;
+use crate::apps::html::escape;
 
 const STYLE: &str = "body{font-family:system-ui,sans-serif;max-width:44rem;margin:2rem auto;padding:0 1rem;\
 line-height:1.5}table{border-collapse:collapse;width:100%}td,th{text-align:left;padding:.4rem .6rem;\
@@ -41,7 +42,7 @@ fn station(shack: &Shack, most: usize) -> String {
     // Writing into a string cannot fail.
     for (name, setting) in [("Frequency", &shack.frequency), ("Split", &shack.split)] {
         if let Some(value) = &setting.value {
-            let _ = writeln!(out, "<p>{name}: <b>{}</b></p>", escaped(value));
+            let _ = writeln!(out, "<p>{name}: <b>{}</b></p>", escape(value));
         }
     }
     if let Some(worked) = &shack.current {
@@ -49,7 +50,7 @@ fn station(shack: &Shack, most: usize) -> String {
     }
     let _ = writeln!(out, "<h2>Queue ({} of {most})</h2>\n<table>", shack.queue.len());
     for (place, waiting) in shack.queue.iter().enumerate() {
-        let (place, since) = (place + 1, escaped(&waiting.timestamp));
+        let (place, since) = (place + 1, escape(&waiting.timestamp));
         let _ = writeln!(out, "<tr><td>{place}<td>{}<td>{since}", holder(waiting));
     }
     out.push_str("</table>\n");
@@ -58,26 +59,11 @@ fn station(shack: &Shack, most: usize) -> String {
 
 /// The callsign, and the name if it is known.
 fn holder(waiting: &Waiting) -> String {
-    let callsign = escaped(&waiting.callsign.to_string());
+    let callsign = escape(&waiting.callsign.to_string());
     match waiting.qrz["name"].as_str() {
-        Some(name) => format!("{callsign}, {}", escaped(name)),
+        Some(name) => format!("{callsign}, {}", escape(name)),
         None => callsign,
     }
-}
-
-fn escaped(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for c in text.chars() {
-        match c {
-            '&' => out.push_str("&amp;"),
-            '<' => out.push_str("&lt;"),
-            '>' => out.push_str("&gt;"),
-            '"' => out.push_str("&quot;"),
-            '\'' => out.push_str("&#39;"),
-            c => out.push(c),
-        }
-    }
-    out
 }
 
 #[cfg(test)]
@@ -97,7 +83,7 @@ mod tests {
         };
         let page = status(&shack, 4);
         let page = page.body().and_then(|body| body.as_str()).expect("text");
-        assert!(page.contains("Frequency: <b>&lt;script&gt;&quot;&#39;&amp;</b>"));
+        assert!(page.contains("Frequency: <b>&lt;script&gt;&quot;&#x27;&amp;</b>"));
         assert!(!page.contains("<script>"));
     }
 }

@@ -1,8 +1,9 @@
 //! The station between its operations and what it keeps: loading, storing, telling. What changes is stored
 //! first, then told to everybody.
 
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use std::time::Instant;
 
+use tidegate_shared::clock::now_ms;
 use tidegate_shared::config::Pileup as Settings;
 use tidegate_shared::iso;
 use tidegate_shared::name::{EventName, StateKey};
@@ -106,8 +107,7 @@ fn topic(name: &str) -> Result<Topic, CallFailure> {
 
 /// As it is written: UTC, without saying so.
 pub(super) fn now() -> String {
-    let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    iso::local(u64::try_from(since_1970.as_millis()).unwrap_or(u64::MAX))
+    iso::local(now_ms())
 }
 
 fn internal(message: String) -> CallFailure {
