@@ -40,8 +40,8 @@ pub(super) struct RedisQueue {
     wakers: Arc<Wakers>,
     pub(super) keys: Keys,
     pub(super) namespaces: Namespaces,
-    /// Reports and ends.
-    together: Arc<Together>,
+    /// Submits, reports and ends.
+    pub(super) together: Arc<Together>,
     /// Queues that are on the list of queues, and until when they need not be put there again.
     pub(super) registered: Mutex<HashMap<QueueName, Instant>>,
     _closer: super::Closer,

@@ -1,5 +1,4 @@
-//! What workers say of their jobs at the same time goes to Redis in one script, which costs it much less than
-//! one for each. Nothing waits for others to come: what is said while a script is under way goes with the next.
+//! What is said of jobs at the same time goes to Redis in one script, which costs it much less than one for each. Nothing waits for others to come: what is said while a script is under way goes with the next.
 //!
 //! Relies on callers that wait for an answer before they say more of the same job. Never says anything twice.
 

@@ -3,23 +3,32 @@
 -- ARGV 1–6 as in topic.lua, then for each report (≤ 64) 1 token, 2 id, 3 tag, 4 percent, 5 message, 6 typed
 --      progress; '': as it was
 -- Returns for each 1, or 0 if the lease is lost.
-local time, answers = now(), {}
-MANY = true
-local parts = { 'percent', 'message', 'progress' }
+local answers = {}
 for i = 7, #ARGV, 6 do
   local key = KEYS[1] .. ARGV[i + 1]
-  local v = job(key)
+  local v = running(key, ARGV[i])
   local held = v[HOLD] == ARGV[i]
   if held then
-    local set, n = { 'HSET', key }, 2
-    for part = 0, 2 do
-      local value = ARGV[i + 3 + part]
-      if value ~= '' then
-        v[PERCENT + part], set[n + 1], set[n + 2] = value, parts[part + 1], value
-        n = n + 2
-      end
+    local percent, message, progress = ARGV[i + 3], ARGV[i + 4], ARGV[i + 5]
+    if percent ~= '' then
+      v[PERCENT] = percent
     end
-    emit(v, set, ARGV[i + 2], time)
+    if message ~= '' then
+      v[MESSAGE] = message
+    end
+    if progress ~= '' then
+      v[PROGRESS] = progress
+      redis.call('HSET', key, 'progress', progress)
+    end
+    if v[PERCENT] and v[MESSAGE] then
+      emit(key, v, ARGV[i + 2], 'percent', v[PERCENT], 'message', v[MESSAGE])
+    elseif v[PERCENT] then
+      emit(key, v, ARGV[i + 2], 'percent', v[PERCENT])
+    elseif v[MESSAGE] then
+      emit(key, v, ARGV[i + 2], 'message', v[MESSAGE])
+    else
+      emit(key, v, ARGV[i + 2])
+    end
   end
   answers[#answers + 1] = held and 1 or 0
 end
