@@ -155,6 +155,10 @@ impl Looking {
     fn next(&mut self) -> Option<(Word, Vec<Word>)> {
         let mut waiting = self.together.waiting.lock();
         let words = waiting.get_mut(&self.place)?;
+        if self.place.script == Script::Claim {
+            // A job for somebody who is gone would lie idle until its lease ends.
+            words.retain(|word| !word.answer.is_closed());
+        }
         let count = words.len().min(BATCH);
         let mut batch = words.drain(..count);
         if let Some(first) = batch.next() {

@@ -1,43 +1,52 @@
 -- Takes queued jobs, lowest rank first, as many as the limits of the queue and of concurrency keys allow.
 -- KEYS 1–13 as in job.lua
--- ARGV 1–6 as in topic.lua, 7 lease ms, 8 limit (1 to 256), 9 tokens of 16 bytes, one a job,
---      10 tags of 6 bytes, one a job, 11 the worker's name (JSON), 12–14 running, rate and period as in room.lua
--- Returns {id, entry, data, checkpoint or nothing, id, …}; the first job got the first token, and so on.
-if redis.call('EXISTS', KEYS[13]) == 1 then
-  return {}
+-- ARGV 1–6 as in topic.lua, 7–9 running, rate and period as in room.lua, then for each who asks (≤ 64) 1 lease ms,
+--      2 limit (1 to 256), 3 tokens of 16 bytes, one a job, 4 tags of 6 bytes, one a job, 5 the worker's name (JSON)
+-- Returns for each {id, entry, data, checkpoint or nothing, id, …}; its first job got its first token, and so on.
+local answers, limit = {}, 0
+for i = 10, #ARGV, 5 do
+  answers[#answers + 1] = {}
+  limit = limit + ARGV[i + 1]
 end
-local limit, running, rate = tonumber(ARGV[8]), tonumber(ARGV[12]), tonumber(ARGV[13])
-local most = room(limit, running, rate, tonumber(ARGV[14]), TIME)
-local deadline = string.format('%d', TIME + ARGV[7])
-local claims, count = {}, 0
+if redis.call('EXISTS', KEYS[13]) == 1 then
+  return answers
+end
+limit = math.min(limit, 256)
+local running, rate = tonumber(ARGV[7]), tonumber(ARGV[8])
+local most = room(limit, running, rate, tonumber(ARGV[9]), TIME)
+-- How many there are, who gets the next one, where its arguments begin, and how many it has.
+local count, who, from, has = 0, 1, 10, 0
 -- What is read of a job stands where record.lua says up to ATTEMPT; then follow these.
 local WAITS, MADE, BEFORE, DATA = 8, 9, 10, 11
 
 local function begin(id, key, v)
-  local token = string.sub(ARGV[9], count * 16 + 1, count * 16 + 16)
-  local tag = string.sub(ARGV[10], count * 6 + 1, count * 6 + 6)
-  local attempt, ends = v[ATTEMPT], deadline
+  if has == tonumber(ARGV[from + 1]) then
+    who, from, has = who + 1, from + 5, 0
+  end
+  local token = string.sub(ARGV[from + 2], has * 16 + 1, has * 16 + 16)
+  local tag = string.sub(ARGV[from + 3], has * 6 + 1, has * 6 + 6)
+  local attempt, ends = v[ATTEMPT], string.format('%d', TIME + ARGV[from])
   -- An attempt that was released has its number already.
   if v[HOLD] ~= 'released' then
     attempt = string.format('%d', attempt + 1)
   end
   if v[BEFORE] then
-    redis.call('HDEL', key, 'percent', 'message', 'progress', 'error')
+    redis.call('HDEL', key, 'said', 'error')
   end
   local timeout = string.match(v[MADE], '^,"timeout_ms":(%d+)')
   if timeout then
-    ends = TIME + timeout
-    redis.call('HSET', key, 'until', string.format('%d', ends))
-    ends = string.format('%d', math.min(ends, tonumber(deadline)))
+    timeout = TIME + timeout
+    redis.call('HSET', key, 'until', string.format('%d', timeout))
+    ends = string.format('%d', math.min(timeout, tonumber(ends)))
   end
   place(KEYS[5], ends, id)
-  local begun = { v[1], v[2], v[3], v[4], token, v[HEAD], attempt, false, false, false, v[MADE], TIME, false, false,
-    'running' }
-  claims[count * 4 + 1] = id
-  claims[count * 4 + 2] = emit(key, begun, tag, 'state', 'running', 'attempt', attempt,
-    'started_at', TIME, 'hold', token, 'worker', ARGV[11])
-  claims[count * 4 + 3], claims[count * 4 + 4] = v[DATA] or 'null', v[DATA + 1]
-  count = count + 1
+  local begun = { v[1], v[2], v[3], v[4], token, v[HEAD], attempt, false, v[MADE], TIME, false, false, 'running' }
+  local claims = answers[who]
+  claims[has * 4 + 1] = id
+  claims[has * 4 + 2] = emit(key, begun, tag, 'state', 'running', 'attempt', attempt,
+    'started_at', TIME, 'hold', token, 'worker', ARGV[from + 4])
+  claims[has * 4 + 3], claims[has * 4 + 4] = v[DATA] or 'null', v[DATA + 1]
+  has, count = has + 1, count + 1
 end
 
 local looked, empty = 0, false
@@ -73,7 +82,7 @@ if rate > 0 and count > 0 then
   end
   redis.call(unpack(began))
   redis.call('LTRIM', part('rate'), -rate, -1)
-  redis.call('PEXPIRE', part('rate'), ARGV[14])
+  redis.call('PEXPIRE', part('rate'), ARGV[9])
 end
 if empty then
   redis.call('DEL', KEYS[12])
@@ -89,4 +98,4 @@ elseif (running > 0 or rate > 0) and redis.call('EXISTS', KEYS[9]) == 1 then
     end
   end
 end
-return claims
+return answers

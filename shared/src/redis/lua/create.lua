@@ -17,7 +17,7 @@ local function create(key, id, tag, head, tail, data, priority, together, delay)
   else
     ready(id, TIME, priority)
   end
-  local v = { false, false, false, false, false, head, '0', false, false, false, tail, false, more, false, state }
+  local v = { false, false, false, false, false, head, '0', false, tail, false, more, false, state }
   local entry = emit(key, v, tag, 'head', head, 'state', state, 'attempt', '0', 'tail', tail, 'data', data)
   if priority ~= '5' then
     redis.call('HSET', key, 'priority', priority)

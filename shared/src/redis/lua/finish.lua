@@ -11,7 +11,7 @@ for i = 9, #ARGV, 5 do
   local id, hold = ARGV[i + 1], ARGV[i + 3] .. ' ' .. ARGV[i]
   local done = holds[id] == hold
   if not holds[id] then
-    local v = running(KEYS[1] .. id, ARGV[i])
+    local v = running(KEYS[1] .. id, ARGV[i], 'key')
     if v[HOLD] == ARGV[i] then
       jobs[i], holds[id], ids[#ids + 1] = v, hold, id
       done = true

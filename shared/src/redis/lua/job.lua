@@ -37,7 +37,7 @@ local function place(set, rank, id)
   end
 end
 
--- Stores what changed in a job and appends its record to its own log and to its queue's.
+-- Stores what changed in a job and appends its record to its own log; `told` does the rest.
 --   v      the record as it now is, from `job` or `running`; its numbering is brought up to date
 --   ...    field, value, …: what changed
 -- Returns the entry.
@@ -59,9 +59,7 @@ local function emit(key, v, tag, ...)
   local offset = string.format('%d', top + 1)
   local entry = '2 j ' .. v[1] .. ' ' .. offset .. ' ' .. tag .. ' ' .. previous .. ' ' .. TIME
     .. ' ' .. QUEUE[1] .. ' ' .. string.format('%d', TOP) .. ' ' .. QUEUE[3] .. '\n'
-    .. v[HEAD] .. v[STATE] .. '","attempt":' .. v[ATTEMPT]
-    .. ',"percent":' .. (v[PERCENT] or 'null') .. ',"message":' .. (v[MESSAGE] or 'null')
-    .. (v[PROGRESS] and ',"progress":' .. v[PROGRESS] or '')
+    .. v[HEAD] .. v[STATE] .. '","attempt":' .. v[ATTEMPT] .. (v[SAID] or NOTHING)
     .. ',"result":' .. (v[RESULT] or 'null') .. ',"error":' .. (v[ERROR] or 'null') .. v[TAIL]
     .. ',"started_at":' .. (v[STARTED] or 'null') .. ',"finished_at":' .. (v[FINISHED] or 'null')
     .. (v[MORE] or '') .. '}'
@@ -87,7 +85,7 @@ local function emit(key, v, tag, ...)
   return entry
 end
 
--- Appends to the queue's log and publishes what `emit` left, puts jobs where `place` was told, wakes workers.
+-- Appends to the queue's log what `emit` left, publishes it, puts jobs where `place` was told, wakes workers.
 local function told()
   for set, list in pairs(PLACED) do
     redis.call('ZADD', set, unpack(list))

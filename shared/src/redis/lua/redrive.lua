@@ -10,10 +10,10 @@ elseif v[STATE] ~= 'failed' then
   return 0
 end
 redis.call('ZREM', KEYS[8], ARGV[7])
-redis.call('HDEL', key, 'percent', 'message', 'progress', 'error', 'more', 'stalls', 'finished_at', 'until')
+redis.call('HDEL', key, 'said', 'error', 'more', 'stalls', 'finished_at', 'until')
 redis.call('PERSIST', key)
 v[STATE], v[ATTEMPT], v[FINISHED], v[MORE] = 'queued', '0', false, false
-v[PERCENT], v[MESSAGE], v[PROGRESS], v[ERROR] = false, false, false, false
+v[SAID], v[ERROR] = false, false
 local entry = emit(key, v, ARGV[8], 'state', 'queued', 'attempt', '0', 'hold', 'lost')
 redis.call('PEXPIRE', key .. ':log', ARGV[3])
 local idempotency = v[KEY]
