@@ -1,4 +1,4 @@
-// What jobs cost Redis with BullMQ: lifecycles (add, take, complete) and progress reports, 64 under way at once,
+// What jobs cost Redis with BullMQ: lifecycles (add, take, complete), without and with progress reports, and reports alone, 64 under way at once,
 // as shared/tests/on_redis/figures.rs does it with Tidegate. Prints the same lines.
 //
 //     node measure.mjs PORT        a redis-server of its own, which is emptied
@@ -51,11 +51,19 @@ await redis.flushall();
 await queue.add("test", { seconds: 1.5 });
 await (await worker.getNextJob("w")).moveToCompleted(null, "w", false);
 
-await measure("lifecycles (submit, claim, succeed)", async () => {
-  await queue.add("test", { seconds: 1.5 });
-  const job = await worker.getNextJob("w", { block: false });
-  await job?.moveToCompleted(null, "w", false);
-});
+for (const [what, reports] of [
+  ["lifecycles (submit, claim, succeed)", 0],
+  ["lifecycles with 4 reports each", 4],
+]) {
+  await measure(what, async () => {
+    await queue.add("test", { seconds: 1.5 });
+    const job = await worker.getNextJob("w", { block: false });
+    for (let number = 0; job && number < reports; number++) {
+      await job.updateProgress({ percent: number / 10, message: "converting pictures" });
+    }
+    await job?.moveToCompleted(null, "w", false);
+  });
+}
 
 const jobs = [];
 for (let number = 0; number < TASKS; number++) {

@@ -4,12 +4,18 @@
 //! 1 <kind> <epoch> <offset> <tag> <previous tag> <time> <exclude> <name>\n<data>
 //! ```
 //!
+//! What happens to a job stands in its own log and in its queue's, with the place in each:
+//!
+//! ```text
+//! 2 j <epoch> <offset> <tag> <previous tag> <time> <queue's epoch> <queue's offset> <queue's previous tag>\n<data>
+//! ```
+//!
 //! `kind` is `m` message, `s` set, `r` remove, `x` remove by expiry, `j` job, `i` join, `o` leave; `name`
 //! is the message's event or the map's key. Behind the name of a set stands a space and for how many
 //! milliseconds the key lives, if not for ever. What is absent is empty; without a log so are the four
 //! parts of the place. A removal has the data `null`.
 //! Behind `exclude` stand `~` and the `traceparent` of what was published in a trace.
-//! Names contain no white space, so the parts can't be confused. `topic.lua` writes the same header.
+//! Names contain no white space, so the parts can't be confused. `topic.lua` and `job.lua` write the same headers.
 //!
 //! Private to this backend. Never panics: what it can't read is no publication.
 
@@ -21,7 +27,7 @@ use crate::name::{EventName, SessionId, StateKey};
 use crate::position::{Epoch, Offset, Position, Tag};
 use crate::presence::Member;
 use crate::publication::{Body, Place, Publication};
-use crate::topic::Topic;
+use crate::topic::{Reserved, Topic};
 use crate::trace::TraceContext;
 
 /// No header is longer: names have at most 255 bytes, numbers 20, the rest less than 100.
@@ -29,6 +35,7 @@ const HEADER_LIMIT: usize = 512;
 const PARTS: usize = 9;
 /// With how long a key lives.
 const PARTS_OF_SET: usize = 10;
+const PARTS_OF_JOB: usize = 10;
 
 /// What goes with a publication besides its body.
 #[derive(Debug, Clone, Copy, Default)]
@@ -117,12 +124,22 @@ fn read(topic: &Topic, entry: &Bytes) -> Result<(Publication, Option<u64>), Rubb
         name,
         ttl,
     ] = parts;
-    let is_whole = count == PARTS || (count == PARTS_OF_SET && kind == "s");
     let data = entry.slice(end + 1..);
-    if !is_whole || version != "1" || data.is_empty() || std::str::from_utf8(&data).is_err() {
+    if data.is_empty() || std::str::from_utf8(&data).is_err() {
         return Err(Rubbish);
     }
     let data = RawJson::trusted(data);
+    if (version, kind, count) == ("2", "j", PARTS_OF_JOB) {
+        let place = match topic.reserved() {
+            Some(Reserved::Jobs(_)) => place(exclude, name, tag, ttl),
+            _ => place(epoch, offset, tag, previous),
+        };
+        return Ok((of_job(topic, place?.ok_or(Rubbish)?, number(time)?, data), None));
+    }
+    let is_whole = count == PARTS || (count == PARTS_OF_SET && kind == "s");
+    if !is_whole || version != "1" {
+        return Err(Rubbish);
+    }
     let key = || StateKey::parse(name).map_err(|_| Rubbish);
     let body = match kind {
         "m" => Body::Message {
@@ -165,6 +182,26 @@ fn read(topic: &Topic, entry: &Bytes) -> Result<(Publication, Option<u64>), Rubb
         trace,
     };
     Ok((publication, end))
+}
+
+fn of_job(topic: &Topic, place: Place, time_ms: u64, record: RawJson) -> Publication {
+    Publication {
+        topic: topic.clone(),
+        place: Some(place),
+        time_ms,
+        trace: TraceContext::of_record(&record),
+        body: Body::Job { record },
+        exclude: None,
+    }
+}
+
+/// A job's record as scripts give it: alone, or as the entry that it was just written to.
+pub(super) fn record(bytes: &[u8]) -> &[u8] {
+    let end = bytes.iter().position(|&byte| byte == b'\n');
+    match (bytes.first(), end) {
+        (Some(b'2'), Some(end)) => &bytes[end + 1..],
+        _ => bytes,
+    }
 }
 
 fn member(data: &RawJson) -> Result<Member, Rubbish> {
@@ -214,146 +251,4 @@ fn number(text: &str) -> Result<u64, Rubbish> {
 }
 
 #[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-
-    use super::*;
-
-    fn topic() -> Topic {
-        Topic::parse("chat:a").expect("valid")
-    }
-
-    /// As `topic.lua` writes it.
-    fn placed(kind: &str, place: &Place, time_ms: u64, tail: &[u8]) -> Bytes {
-        let Position { epoch, offset, tag } = place.position;
-        let mut bytes = format!("1 {kind} {epoch} {offset} {tag} {} {time_ms} ", place.previous).into_bytes();
-        bytes.extend_from_slice(tail);
-        bytes.into()
-    }
-
-    const TRACE: &str = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
-
-    proptest! {
-        #[test]
-        fn what_is_written_is_read_back_untouched(
-            offset in 1..=u64::MAX,
-            first in any::<bool>(),
-            has_place in any::<bool>(),
-            time_ms in any::<u64>(),
-            event in proptest::option::of("[a-zä/:.-]{1,40}"),
-            text in ".{0,200}",
-            excluded in any::<bool>(),
-            traced in any::<bool>(),
-        ) {
-            let data = RawJson::of(&text).expect("valid");
-            let exclude = excluded.then(SessionId::new);
-            let trace = traced.then(|| TraceContext::parse(TRACE).expect("valid"));
-            let event = event.map(|event| EventName::parse(&event).expect("valid"));
-            let tail = tail(Aside { exclude, trace }, event.as_ref().map_or("", EventName::as_str), data.as_bytes());
-            let place = has_place.then(|| Place {
-                position: Position { epoch: Epoch::random(), offset, tag: Tag::random() },
-                previous: if first { Tag::NONE } else { Tag::random() },
-            });
-            let bytes = match &place {
-                Some(place) => placed("m", place, time_ms, &tail),
-                None => unplaced(time_ms, &tail),
-            };
-            let expected = Publication {
-                topic: topic(), place, time_ms, body: Body::Message { data, event }, exclude, trace,
-            };
-            prop_assert_eq!(decode(&topic(), &bytes), Some(expected));
-        }
-
-        #[test]
-        fn rubbish_is_no_publication_and_no_panic(bytes in proptest::collection::vec(any::<u8>(), 0..600)) {
-            prop_assert_eq!(decode(&topic(), &bytes.into()), None);
-        }
-
-        /// Whatever one changed byte makes of an entry, it is read as something or refused.
-        #[test]
-        fn a_damaged_entry_does_not_panic(at in 0..80_usize, byte in any::<u8>(), cut in 0..90_usize) {
-            let place = Place { position: Position { epoch: Epoch::random(), offset: 7, tag: Tag::random() }, previous: Tag::random() };
-            let mut bytes = placed("m", &place, 1, &tail(Aside { exclude: Some(SessionId::new()), trace: None }, "event", b"{\"a\":1}")).to_vec();
-            if let Some(slot) = bytes.get_mut(at) {
-                *slot = byte;
-            }
-            bytes.truncate(cut);
-            let _ = decode(&topic(), &bytes.into());
-        }
-    }
-
-    #[test]
-    fn every_kind_of_body_is_read() {
-        let place = Place {
-            position: Position {
-                epoch: Epoch::random(),
-                offset: 1,
-                tag: Tag::random(),
-            },
-            previous: Tag::NONE,
-        };
-        let body = |kind, name| {
-            decode(
-                &topic(),
-                &placed(kind, &place, 1, &tail(Aside::default(), name, b"1")),
-            )
-            .map(|one| one.body)
-        };
-        let key = StateKey::parse("k").expect("valid");
-        let one = RawJson::of(&1).expect("valid");
-        assert_eq!(
-            body("s", "k"),
-            Some(Body::Set {
-                key: key.clone(),
-                value: one.clone()
-            })
-        );
-        assert_eq!(
-            body("r", "k"),
-            Some(Body::Remove {
-                key: key.clone(),
-                expired: false
-            })
-        );
-        assert_eq!(body("x", "k"), Some(Body::Remove { key, expired: true }));
-        assert_eq!(body("j", ""), Some(Body::Job { record: one }));
-        assert_eq!(body("s", ""), None, "a key is never empty");
-        for name in ["k 5 6", "k x", "k -1", "k "] {
-            assert_eq!(body("s", name), None, "{name:?}");
-        }
-        assert_eq!(body("m", "k 5"), None, "only keys have a time to live");
-        assert_eq!(body("i", ""), None, "1 is no member");
-        assert_eq!(body("?", ""), None);
-    }
-
-    #[test]
-    fn an_entry_says_when_its_key_ends() {
-        let key = StateKey::parse("k").expect("valid");
-        let place = Place {
-            position: Position {
-                epoch: Epoch::random(),
-                offset: 1,
-                tag: Tag::random(),
-            },
-            previous: Tag::NONE,
-        };
-        for (ttl, end) in [(0, None), (5_000, Some(6_000))] {
-            let tail = tail_of_set(Aside::default(), &key, ttl, b"1");
-            let read = decode_with_end(&topic(), &placed("s", &place, 1_000, &tail));
-            assert_eq!(read.expect("an entry").1, end);
-        }
-    }
-
-    #[test]
-    fn the_data_shares_the_bytes_of_the_entry() {
-        let bytes = unplaced(1, &tail(Aside::default(), "", b"\"x\""));
-        let Some(Publication {
-            body: Body::Message { data, .. },
-            ..
-        }) = decode(&topic(), &bytes)
-        else {
-            panic!("not read");
-        };
-        assert_eq!(data.as_bytes().as_ptr(), bytes[bytes.len() - 3..].as_ptr());
-    }
-}
+mod tests;

@@ -40,8 +40,8 @@ pub(super) struct RedisQueue {
     wakers: Arc<Wakers>,
     pub(super) keys: Keys,
     pub(super) namespaces: Namespaces,
-    /// Reports and ends.
-    together: Arc<Together>,
+    /// Submits, claims, reports and ends.
+    pub(super) together: Arc<Together>,
     /// Queues that are on the list of queues, and until when they need not be put there again.
     pub(super) registered: Mutex<HashMap<QueueName, Instant>>,
     _closer: super::Closer,
@@ -184,7 +184,13 @@ impl JobQueue for RedisQueue {
         let slot = self.keys.queue(queue);
         let tokens: Vec<Token> = (0..limit).map(|_| Token::random()).collect();
         let mut arguments = self.queue_arguments(queue);
-        arguments.extend([
+        arguments.extend(room(self.namespaces.queues().of(queue.as_str())));
+        let frame = Frame {
+            keys: slot.first(13),
+            tag: slot.tag,
+            arguments,
+        };
+        let word = vec![
             milliseconds(lease),
             count(limit),
             text(&tokens.iter().fold(String::new(), |mut all, token| {
@@ -193,12 +199,8 @@ impl JobQueue for RedisQueue {
             })),
             text(&tags(limit)),
             Value::Bytes(json(worker)?.as_bytes().clone()),
-        ]);
-        arguments.extend(room(self.namespaces.queues().of(queue.as_str())));
-        let answer = self
-            .commands
-            .run(Script::Claim, &slot.tag, slot.first(13), arguments)
-            .await?;
+        ];
+        let answer = self.together.say(Script::Claim, frame, word).await?;
         let mut parts = answer.into_array().into_iter();
         let mut claims = Vec::with_capacity(parts.len() / 4);
         for token in tokens {

@@ -8,6 +8,7 @@ use sha2::{Digest, Sha256};
 
 use super::broker::{milliseconds, text};
 use super::commands::CallError;
+use super::entry;
 use crate::job::{Concurrency, JobDraft, JobError, JobId, JobRecord, Lease, QueuePolicy, TEXT_LIMIT};
 use crate::json::RawJson;
 use crate::position::Tag;
@@ -121,8 +122,10 @@ pub(super) fn json<T: serde::Serialize + ?Sized>(value: &T) -> Result<RawJson, C
     RawJson::of(value).map_err(|_| CallError::unexpected("a value that can't be written as JSON"))
 }
 
-pub(super) fn record(json: &[u8]) -> Result<JobRecord, CallError> {
-    serde_json::from_slice(json).map_err(|_| CallError::unexpected("a job's record that can't be read"))
+/// A record, alone or in the entry that it was written to.
+pub(super) fn record(bytes: &[u8]) -> Result<JobRecord, CallError> {
+    serde_json::from_slice(entry::record(bytes))
+        .map_err(|_| CallError::unexpected("a job's record that can't be read"))
 }
 
 pub(super) fn job_id(text: &str) -> Result<JobId, CallError> {

@@ -2,22 +2,25 @@
 
 use std::time::{Duration, Instant};
 
+use bytes::Bytes;
 use fred::clients::Client;
 use fred::interfaces::{KeysInterface, SortedSetsInterface};
 use fred::types::Value;
 
 use super::broker::{log_arguments, milliseconds, text};
 use super::commands::CallError;
+use super::entry;
 use super::keys::Keys;
 use super::page;
 use super::queue::RedisQueue;
 use super::scripts::Script;
 use super::spelling::{concurrency, count, fingerprint, head, job_id, record, tag, tail};
+use super::together::Frame;
 use crate::broker::From;
 use crate::job::{DEAD_RETENTION, JobDraft, JobError, JobId, OWNED, Submitted};
 use crate::name::{QueueName, UserId};
 use crate::position::Epoch;
-use crate::publication::Snapshot;
+use crate::publication::{Body, Publication, Snapshot};
 use crate::topic::Topic;
 
 /// How often a queue in use is put on the list of queues.
@@ -113,37 +116,48 @@ impl RedisQueue {
 
     pub(super) async fn submit_once(&self, draft: &JobDraft) -> Result<Option<Submitted>, JobError> {
         let slot = self.keys.of_job(&draft.id);
-        let mut keys = slot.first(12);
-        keys.extend(draft.key.as_ref().map(|key| slot.idempotency(key)));
         let topic = Topic::of_job(&draft.id);
-        let mut arguments = log_arguments(self.namespaces.of(&topic));
-        arguments.extend([
+        let key = draft.key.as_ref().map(|key| slot.idempotency(key));
+        let word = vec![
             tag(),
             text(draft.id.as_str()),
             text(&head(draft)?),
             text(&tail(draft, self.policy(&draft.id))?),
             Value::Bytes(draft.data.as_bytes().clone()),
             Value::Integer(draft.priority.get().into()),
-            text(&fingerprint(draft)),
             if draft.delay.is_zero() {
                 text("")
             } else {
                 milliseconds(draft.delay)
             },
             concurrency(draft),
-        ]);
-        let answer = self
-            .commands
-            .run(Script::Submit, &slot.tag, keys, arguments)
-            .await?;
+            text(key.as_deref().unwrap_or_default()),
+            text(&key.as_ref().map(|_| fingerprint(draft)).unwrap_or_default()),
+        ];
+        let frame = Frame {
+            keys: slot.first(12),
+            tag: slot.tag,
+            arguments: log_arguments(self.namespaces.of(&topic)),
+        };
+        let answer = self.together.say(Script::Submit, frame, word).await?;
         let parts = answer.into_array();
         let part = |index: usize| parts.get(index).and_then(Value::as_str).unwrap_or_default();
         match (&*part(0), &draft.key) {
-            ("new", _) => Ok(Some(Submitted {
-                record: record(part(1).as_bytes())?,
-                position: page::position(&part(2))?,
-                duplicate: false,
-            })),
+            ("new", _) => {
+                let entry = parts.get(1).and_then(Value::as_bytes).map(Bytes::copy_from_slice);
+                match entry.and_then(|entry| entry::decode(&topic, &entry)) {
+                    Some(Publication {
+                        body: Body::Job { record: json },
+                        place: Some(place),
+                        ..
+                    }) => Ok(Some(Submitted {
+                        record: record(json.as_bytes())?,
+                        position: place.position,
+                        duplicate: false,
+                    })),
+                    _ => Err(CallError::unexpected("a job without an entry").into()),
+                }
+            }
             ("known", _) => self.known(&job_id(&part(1))?).await,
             ("conflict", Some(key)) => Err(JobError::Conflict {
                 key: key.clone(),

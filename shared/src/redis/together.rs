@@ -1,5 +1,4 @@
-//! What workers say of their jobs at the same time goes to Redis in one script, which costs it much less than
-//! one for each. Nothing waits for others to come: what is said while a script is under way goes with the next.
+//! What is said of jobs at the same time goes to Redis in one script, which costs it much less than one for each. Nothing waits for others to come: what is said while a script is under way goes with the next.
 //!
 //! Relies on callers that wait for an answer before they say more of the same job. Never says anything twice.
 
@@ -156,6 +155,10 @@ impl Looking {
     fn next(&mut self) -> Option<(Word, Vec<Word>)> {
         let mut waiting = self.together.waiting.lock();
         let words = waiting.get_mut(&self.place)?;
+        if self.place.script == Script::Claim {
+            // A job for somebody who is gone would lie idle until its lease ends.
+            words.retain(|word| !word.answer.is_closed());
+        }
         let count = words.len().min(BATCH);
         let mut batch = words.drain(..count);
         if let Some(first) = batch.next() {

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use tidegate_shared::backend::Backend;
 use tidegate_shared::call::{Answer, CallDraft, Service};
-use tidegate_shared::job::{JobDraft, Percent, Progress};
+use tidegate_shared::job::{JobDraft, Lease, Percent, Progress};
 use tidegate_shared::json::RawJson;
 use tidegate_shared::name::{JobType, MethodName, QueueName, WorkerId};
 use tidegate_shared::testing::{RedisServer, Reply};
@@ -110,6 +110,15 @@ async fn submit(node: &Backend) {
     node.jobs.submit(draft()).await.expect("submitted");
 }
 
+async fn report(node: &Backend, lease: &Lease, number: usize) {
+    let progress = Progress {
+        percent: Some(Percent::of(u64::try_from(number % 1_000).expect("small"), 1_000)),
+        message: Some("converting pictures".to_owned()),
+        detail: None,
+    };
+    node.jobs.progress(lease, progress).await.expect("held");
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "a measurement"]
 async fn what_jobs_cost_redis() {
@@ -117,26 +126,31 @@ async fn what_jobs_cost_redis() {
     let node = node(&server).await;
     let (queue, name) = worker();
 
-    let backend = node.clone();
-    measure(&server, "lifecycles (submit, claim, succeed)", move |_| {
-        let (backend, queue, name) = (backend.clone(), queue.clone(), name.clone());
-        async move {
-            submit(&backend).await;
-            let claims = backend
-                .jobs
-                .claim(&queue, &name, 1, LEASE)
-                .await
-                .expect("claimed");
-            for claim in claims {
-                backend
+    for (what, reports) in [
+        ("lifecycles (submit, claim, succeed)", 0),
+        ("lifecycles with 4 reports each", 4),
+    ] {
+        let (backend, queue, name) = (node.clone(), queue.clone(), name.clone());
+        measure(&server, what, move |_| {
+            let (backend, queue, name) = (backend.clone(), queue.clone(), name.clone());
+            async move {
+                submit(&backend).await;
+                let claims = backend
                     .jobs
-                    .succeed(&claim.lease, RawJson::null())
+                    .claim(&queue, &name, 1, LEASE)
                     .await
-                    .expect("held");
+                    .expect("claimed");
+                for claim in claims {
+                    for number in 0..reports {
+                        report(&backend, &claim.lease, number).await;
+                    }
+                    let ended = backend.jobs.succeed(&claim.lease, RawJson::null()).await;
+                    ended.expect("held");
+                }
             }
-        }
-    })
-    .await;
+        })
+        .await;
+    }
 
     let (queue, name) = worker();
     for _ in 0..TASKS {
@@ -151,12 +165,7 @@ async fn what_jobs_cost_redis() {
     measure(&server, "progress reports", move |number| {
         let (backend, lease) = (backend.clone(), claims[number % claims.len()].lease.clone());
         async move {
-            let progress = Progress {
-                percent: Some(Percent::of(u64::try_from(number % 1_000).expect("small"), 1_000)),
-                message: Some("converting pictures".to_owned()),
-                detail: None,
-            };
-            backend.jobs.progress(&lease, progress).await.expect("held");
+            report(&backend, &lease, number).await;
         }
     })
     .await;

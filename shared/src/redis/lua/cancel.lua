@@ -1,15 +1,14 @@
 -- Cancels a job that waits, or marks one that runs and shortens its lease.
 -- KEYS 1–12 as in job.lua
 -- ARGV 1–6 as in topic.lua, 7 as in ending.lua, 8 id, 9 tag, 10 ms that a running job may take to end
--- Returns the record as it then is, or nothing if there is no such job.
+-- Returns the record as it then is, if it changed as its entry, or nothing if there is no such job.
 local key = KEYS[1] .. ARGV[8]
-local v = job(key, 'key')
-if not v[1] then
+local v = job(key)
+if not v[HEAD] then
   return false
 end
-local time = now()
 if v[STATE] == 'running' and not v[MORE] then
-  local ends = time + ARGV[10]
+  local ends = TIME + ARGV[10]
   local timeout = tonumber(redis.call('HGET', key, 'until'))
   if timeout and timeout < ends then
     ends = timeout
@@ -17,19 +16,22 @@ if v[STATE] == 'running' and not v[MORE] then
   ends = string.format('%d', ends)
   v[MORE] = ',"cancelling":true'
   redis.call('ZADD', KEYS[5], 'XX', 'LT', ends, ARGV[8])
-  return emit(v, { 'HSET', key, 'more', v[MORE], 'until', 'c' .. ends }, ARGV[9], time)
+  local entry = emit(key, v, ARGV[9], 'more', v[MORE], 'until', 'c' .. ends)
+  told()
+  return entry
 elseif v[FINISHED] or v[STATE] == 'running' then
   return record(v)
 end
 local waits = v[STATE] == 'queued' and 9 or v[STATE] == 'scheduled' and 10 or 11
 redis.call('ZREM', KEYS[waits], ARGV[8])
-local name = waits == 9 and concurrency(key, v)
+local name = waits == 9 and concurrency(key, v[TAIL])
 if name and redis.call('ZREM', part('parked'), ARGV[8]) == 1 then
   redis.call('ZREM', part('conc:' .. name), ARGV[8])
 elseif name then
   -- Its turn had come: now it is another's.
   next_for(name)
 end
-local json = close(ARGV[8], v, 'cancelled', { 'HSET', key }, 'lost', ARGV[9], time)
+local entry = close(key, ARGV[8], v, 'cancelled', 'lost', ARGV[9])
+told()
 redis.call('PEXPIRE', KEYS[7], WEEK)
-return json
+return entry

@@ -4,26 +4,29 @@
 --   tail      up to the creation time
 --   together  limit and concurrency key, with a space between, or ''
 --   delay     ms, or ''
--- Returns the record's JSON and its position in the job's own log.
-local function create(key, id, tag, head, tail, data, priority, together, delay, time)
-  local v = { head, 'queued', '0' }
-  v[TAIL] = tail .. time
-  local set = { 'HSET', key, 'head', head, 'state', 'queued', 'attempt', '0', 'tail', v[TAIL],
-    'data', data, 'priority', priority }
+-- Returns its first entry.
+local function create(key, id, tag, head, tail, data, priority, together, delay)
+  local state, more = 'queued', false
+  tail = tail .. TIME
+  if delay ~= '' then
+    local at = string.format('%d', TIME + delay)
+    state, more = 'scheduled', ',"run_at":' .. at
+    place(KEYS[10], at, id)
+    -- Who waits must learn for how long.
+    WOKEN = WOKEN + 1
+  else
+    ready(id, TIME, priority)
+  end
+  local v = { false, false, false, false, false, head, '0', false, tail, false, more, false, state }
+  local entry = emit(key, v, tag, 'head', head, 'state', state, 'attempt', '0', 'tail', tail, 'data', data)
+  if priority ~= '5' then
+    redis.call('HSET', key, 'priority', priority)
+  end
   if together ~= '' then
-    set[15], set[16] = 'conc', together
+    redis.call('HSET', key, 'conc', together)
   end
-  if delay == '' then
-    local json = emit(v, set, tag, time)
-    ready(id, time, priority)
-    return json, position(v, EPOCH)
+  if more then
+    redis.call('HSET', key, 'more', more)
   end
-  local at = string.format('%d', time + delay)
-  v[STATE], v[MORE] = 'scheduled', ',"run_at":' .. at
-  set[6], set[#set + 1], set[#set + 2] = 'scheduled', 'more', v[MORE]
-  local json = emit(v, set, tag, time)
-  redis.call('ZADD', KEYS[10], at, id)
-  -- Who waits must learn for how long.
-  wake()
-  return json, position(v, EPOCH)
+  return entry
 end

@@ -4,39 +4,31 @@
 -- worker looks after: a week, in ms.
 local WEEK = 604800000
 
--- Where the idempotency key of a job stands in what is read of it.
-local KEY = 19
-
--- Ends a job.
---   v      the record, from `job(key, 'key')`
---   set    {'HSET', key, …}: what changes besides
+-- Ends a job whose lease is taken off already: that comes first, because it makes Redis let the rest through even
+-- when it is full.
+--   v      the record, from `job` or `running`
 --   hold   what the attempt did and its token
--- Returns the record's JSON.
-local function close(id, v, state, set, hold, tag, time)
-  local key, n = set[2], #set
-  -- First, because it makes Redis let the rest through even when it is full: jobs must be able to end.
-  redis.call('ZREM', KEYS[5], id)
+--   ...    field, value, …: what changes besides
+-- Returns the entry.
+local function close(key, id, v, state, hold, tag, ...)
   if v[STATE] == 'running' then
-    stopped(key, v)
+    stopped(key, v[TAIL])
   end
   if v[MORE] then
     redis.call('HDEL', key, 'more')
   end
-  v[STATE], v[FINISHED], v[MORE] = state, time, false
-  set[n + 1], set[n + 2], set[n + 3], set[n + 4], set[n + 5], set[n + 6] =
-    'state', state, 'finished_at', time, 'hold', hold
+  v[STATE], v[FINISHED], v[MORE] = state, TIME, false
+  local keep = ARGV[7]
   if state == 'failed' then
-    v[MORE] = ',"dead_letter":true'
-    set[n + 7], set[n + 8] = 'more', v[MORE]
+    v[MORE], keep = ',"dead_letter":true', math.max(keep, WEEK)
+    redis.call('HSET', key, 'more', v[MORE])
   end
-  local json = emit(v, set, tag, time)
-  local ended = KEYS[state == 'succeeded' and 6 or state == 'cancelled' and 7 or 8]
-  redis.call('ZADD', ended, time, id)
-  local keep = state == 'failed' and math.max(ARGV[7], WEEK) or ARGV[7]
+  local entry = emit(key, v, tag, 'state', state, 'finished_at', TIME, 'hold', hold, ...)
+  place(KEYS[state == 'succeeded' and 6 or state == 'cancelled' and 7 or 8], TIME, id)
   redis.call('PEXPIRE', key, keep)
   redis.call('PEXPIRE', key .. ':log', keep)
   if v[KEY] then
     redis.call('PEXPIRE', v[KEY], ARGV[7])
   end
-  return json
+  return entry
 end

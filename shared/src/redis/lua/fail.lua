@@ -4,7 +4,7 @@
 --      14 1 if it may be tried again, 15 error (JSON), 16 1 if the queue has a limit of running jobs
 -- Returns the state that the job then has, or nothing if the lease is lost.
 local key = KEYS[1] .. ARGV[12]
-local v = job(key, 'key')
+local v = job(key)
 local hold = 'fail ' .. ARGV[11]
 if v[HOLD] == hold then
   return v[FINISHED] and v[STATE] or 'retrying'
@@ -12,4 +12,7 @@ elseif v[HOLD] ~= ARGV[11] then
   return false
 end
 LIMITED = ARGV[16] == '1'
-return failed(key, ARGV[12], v, ARGV[14] == '1', ARGV[15], hold, ARGV[13], now())
+redis.call('ZREM', KEYS[5], ARGV[12])
+local state = failed(key, ARGV[12], v, ARGV[14] == '1', ARGV[15], hold, ARGV[13])
+told()
+return state

@@ -3,22 +3,40 @@
 -- ARGV 1–6 as in topic.lua, 7 as in ending.lua, 8 1 if the queue has a limit of running jobs, then for each job
 --      (≤ 64) 1 token, 2 id, 3 tag, 4 `succeed` | `cancel`, 5 result
 -- Returns for each 1, or 0 if the lease is lost.
-local time, answers = now(), {}
-MANY, LIMITED = true, ARGV[8] == '1'
+local answers = {}
+LIMITED = ARGV[8] == '1'
+-- Those that end now, how, and their ids.
+local jobs, holds, ids = {}, {}, {}
 for i = 9, #ARGV, 5 do
-  local id, call = ARGV[i + 1], ARGV[i + 3]
-  local key = KEYS[1] .. id
-  local v = job(key, 'key')
-  local hold = call .. ' ' .. ARGV[i]
-  local held = v[HOLD] == ARGV[i]
-  if held then
-    local set = { 'HSET', key }
-    if call == 'succeed' then
-      v[RESULT], set[3], set[4] = ARGV[i + 4], 'result', ARGV[i + 4]
+  local id, hold = ARGV[i + 1], ARGV[i + 3] .. ' ' .. ARGV[i]
+  local done = holds[id] == hold
+  if not holds[id] then
+    local v = running(KEYS[1] .. id, ARGV[i], 'key')
+    if v[HOLD] == ARGV[i] then
+      jobs[i], holds[id], ids[#ids + 1] = v, hold, id
+      done = true
+    else
+      done = v[HOLD] == hold
     end
-    close(id, v, call == 'succeed' and 'succeeded' or 'cancelled', set, hold, ARGV[i + 2], time)
   end
-  answers[#answers + 1] = (held or v[HOLD] == hold) and 1 or 0
+  answers[#answers + 1] = done and 1 or 0
+end
+if #ids == 0 then
+  return answers
+end
+-- First, because it makes Redis let the rest through even when it is full: jobs must be able to end.
+redis.call('ZREM', KEYS[5], unpack(ids))
+for i = 9, #ARGV, 5 do
+  local v = jobs[i]
+  if v then
+    local key, id = KEYS[1] .. ARGV[i + 1], ARGV[i + 1]
+    if ARGV[i + 3] == 'succeed' then
+      v[RESULT] = ARGV[i + 4]
+      close(key, id, v, 'succeeded', holds[id], ARGV[i + 2], 'result', ARGV[i + 4])
+    else
+      close(key, id, v, 'cancelled', holds[id], ARGV[i + 2])
+    end
+  end
 end
 told()
 return answers

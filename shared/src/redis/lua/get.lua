@@ -2,4 +2,4 @@
 -- KEYS 1 record
 -- Returns its JSON, or nothing if there is no such job.
 local v = job(KEYS[1])
-return v[1] and record(v)
+return v[HEAD] and record(v)

@@ -14,8 +14,9 @@ end
 -- A part of a log of at most `size` entries whose top is at (epoch, top, tag).
 --   mode   `now` | `newest` | `after`
 --   since  {epoch, offset, tag}, `*` for a tag that is not known
+--   own    it is the log of one job
 -- Returns '' | 'epoch' | 'fork' | 'trimmed', and the entries.
-local function page(log, epoch, top, tag, mode, limit, size, since)
+local function page(log, epoch, top, tag, mode, limit, size, since, own)
   limit, size, top = tonumber(limit), tonumber(size), tonumber(top)
   if mode == 'newest' and limit > 0 then
     return '', redis.call('LRANGE', log, -math.min(limit, size), -1)
@@ -35,7 +36,11 @@ local function page(log, epoch, top, tag, mode, limit, size, since)
   -- Counted from the end, where the top is; the entry itself must say that it is the next one.
   local from = offset - top
   local entries = redis.call('LRANGE', log, from, math.min(from + math.max(limit, 1), 0) - 1)
-  local e, at, previous = string.match(entries[1] or '', '^1 %l (%w+) (%d+) %w+ (%w*) ')
+  local first, header = entries[1] or '', '^%d %l (%w+) (%d+) %w+ (%w*) '
+  if not own and string.sub(first, 1, 1) == '2' then
+    header = '^2 j %w+ %d+ %w+ %w* %d+ (%w+) (%d+) (%w*)\n'
+  end
+  local e, at, previous = string.match(first, header)
   if e ~= epoch or tonumber(at) ~= offset + 1 then
     return 'trimmed', {}
   elseif since[3] ~= '*' and since[3] ~= previous then

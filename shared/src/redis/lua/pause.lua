@@ -4,7 +4,5 @@
 if ARGV[1] == '1' then
   redis.call('SET', KEYS[13], '1')
 elseif redis.call('DEL', KEYS[13]) == 1 then
-  for _ = 1, math.min(redis.call('ZCARD', KEYS[9]), 32) do
-    wake()
-  end
+  wake(redis.call('ZCARD', KEYS[9]))
 end

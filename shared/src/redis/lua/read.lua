@@ -12,7 +12,8 @@ local epoch, top, tag = top_of(KEYS[1], KEYS[2], ARGV[5])
 if ARGV[4] ~= '0' then
   redis.call('PEXPIRE', KEYS[2], ARGV[4])
 end
-local lost, entries = page(KEYS[1], epoch, top, tag, ARGV[1], ARGV[2], ARGV[3], { ARGV[6], ARGV[7], ARGV[8] })
+local lost, entries = page(KEYS[1], epoch, top, tag, ARGV[1], ARGV[2], ARGV[3], { ARGV[6], ARGV[7], ARGV[8] },
+  KEYS[3])
 local snapshot = ''
 if KEYS[3] and (ARGV[1] == 'now' or lost ~= '') then
   snapshot = record(job(KEYS[3]))

@@ -5,33 +5,31 @@
 --      (JSON), 13 error of a timeout (JSON), 14 tags of 6 bytes, one a job, 15 limit (≤ 256), 16 1 if the queue
 --      has a limit of running jobs
 -- Returns how many there were.
-local time = now()
-MANY = true
-local ids = redis.call('ZRANGE', KEYS[5], '-inf', time, 'BYSCORE', 'LIMIT', 0, ARGV[15])
+local ids = redis.call('ZRANGE', KEYS[5], '-inf', TIME, 'BYSCORE', 'LIMIT', 0, ARGV[15])
 local count = 0
 LIMITED = ARGV[16] == '1'
 for _, id in ipairs(ids) do
   local key = KEYS[1] .. id
   redis.call('ZREM', KEYS[5], id)
-  local v = job(key, 'key')
-  if v[1] and v[STATE] == 'running' then
+  local v = job(key)
+  if v[HEAD] and v[STATE] == 'running' then
     count = count + 1
     local tag = string.sub(ARGV[14], count * 6 - 5, count * 6)
     local ends = tonumber(redis.call('HGET', key, 'until'))
     local stalls = (tonumber(v[STALLS]) or 0) + 1
     if v[MORE] then
-      close(id, v, 'cancelled', { 'HSET', key }, 'lost', tag, time)
-    elseif ends and ends <= tonumber(time) then
-      failed(key, id, v, true, ARGV[13], 'lost', tag, time)
+      close(key, id, v, 'cancelled', 'lost', tag)
+    elseif ends and ends <= tonumber(TIME) then
+      failed(key, id, v, true, ARGV[13], 'lost', tag)
     elseif stalls >= tonumber(ARGV[11]) then
       v[ERROR] = ARGV[12]
-      local set = { 'HSET', key, 'error', ARGV[12], 'stalls', stalls, 'history', history(key, v, 'lost', nil, time) }
-      close(id, v, 'failed', set, 'lost', tag, time)
+      close(key, id, v, 'failed', 'lost', tag, 'error', ARGV[12], 'stalls', stalls,
+        'history', history(key, v, 'lost', nil, TIME))
     else
-      stopped(key, v)
+      stopped(key, v[TAIL])
       v[STATE] = 'queued'
-      emit(v, { 'HSET', key, 'state', 'queued', 'stalls', stalls, 'hold', 'lost',
-        'history', history(key, v, 'lost', nil, time) }, tag, time)
+      emit(key, v, tag, 'state', 'queued', 'stalls', stalls, 'hold', 'lost',
+        'history', history(key, v, 'lost', nil, TIME))
       put_back(key, id, v)
     end
   end
@@ -40,7 +38,7 @@ told()
 -- Of ended jobs, those that are forgotten by now or too many to be listed are taken off the lists.
 for i = 6, 8 do
   local keep = i == 8 and math.max(ARGV[7], WEEK) or ARGV[7]
-  redis.call('ZREMRANGEBYSCORE', KEYS[i], '-inf', string.format('%d', time - keep))
+  redis.call('ZREMRANGEBYSCORE', KEYS[i], '-inf', string.format('%d', TIME - keep))
   redis.call('ZREMRANGEBYRANK', KEYS[i], 0, -10001)
   redis.call('PEXPIRE', KEYS[i], WEEK)
 end

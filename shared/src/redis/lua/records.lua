@@ -5,6 +5,6 @@
 local records = {}
 for i, id in ipairs(ARGV) do
   local v = job(KEYS[1] .. id)
-  records[i] = v[1] and record(v)
+  records[i] = v[HEAD] and record(v)
 end
 return records

@@ -5,20 +5,21 @@
 --      11 1 if the queue has a limit of running jobs
 -- Returns 1, or 0 if the lease is lost.
 local key = KEYS[1] .. ARGV[9]
-local v = job(key, 'key')
+local v = job(key)
 if v[HOLD] ~= ARGV[8] then
   return 0
 end
-local time = now()
 LIMITED = ARGV[11] == '1'
+redis.call('ZREM', KEYS[5], ARGV[9])
 if v[MORE] then
-  close(ARGV[9], v, 'cancelled', { 'HSET', key }, 'cancel ' .. ARGV[8], ARGV[10], time)
+  close(key, ARGV[9], v, 'cancelled', 'cancel ' .. ARGV[8], ARGV[10])
+  told()
   return 1
 end
 v[STATE] = 'queued'
-redis.call('ZREM', KEYS[5], ARGV[9])
-stopped(key, v)
-local before = history(key, v, 'released', nil, time)
-emit(v, { 'HSET', key, 'state', 'queued', 'hold', 'released', 'history', before }, ARGV[10], time)
+stopped(key, v[TAIL])
+local before = history(key, v, 'released', nil, TIME)
+emit(key, v, ARGV[10], 'state', 'queued', 'hold', 'released', 'history', before)
 put_back(key, ARGV[9], v)
+told()
 return 1

@@ -1,4 +1,4 @@
--- Put, after ready.lua, before scripts in which jobs begin or stop to run: what limits a queue. Of these keys
+-- Put, after job.lua, before scripts in which jobs begin or stop to run: what limits a queue. Of these keys
 -- most queues have none, so they are built from the first: `full`: there while a job waits because as many run
 -- as may; `rate`: LIST of when the last jobs began; `conc`: HASH of how many run for a concurrency key,
 -- `conc:<key>`: ZSET by rank of the queued jobs that wait for one of them to end, `parked`: all of those, the same.
@@ -8,8 +8,8 @@
 local LIMITED = false
 
 -- Which concurrency key a job has, and its limit; or nothing.
-local function concurrency(key, v)
-  if string.find(v[TAIL], ',"concurrency":{', 1, true) then
+local function concurrency(key, tail)
+  if string.find(tail, ',"concurrency":{', 1, true) then
     local limit, name = string.match(redis.call('HGET', key, 'conc') or '', '^(%d+) (.+)$')
     return name, tonumber(limit)
   end
@@ -45,13 +45,13 @@ local function next_for(name)
   if first[1] then
     redis.call('ZREM', part('parked'), first[1])
     redis.call('ZADD', part('ready'), first[2], first[1])
-    wake()
+    WOKEN = WOKEN + 1
   end
 end
 
 -- To be called when a job stops to run, whatever becomes of it.
-local function stopped(key, v)
-  local name = concurrency(key, v)
+local function stopped(key, tail)
+  local name = concurrency(key, tail)
   if name then
     if redis.call('HINCRBY', part('conc'), name, -1) <= 0 then
       redis.call('HDEL', part('conc'), name)
@@ -59,6 +59,6 @@ local function stopped(key, v)
     next_for(name)
   end
   if LIMITED and redis.call('DEL', part('full')) == 1 then
-    wake()
+    WOKEN = WOKEN + 1
   end
 end

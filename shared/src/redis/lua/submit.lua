@@ -1,20 +1,46 @@
--- Puts a new job into its queue, or among those that wait for a time.
--- KEYS 1–12 as in job.lua, [13 idempotency key]
--- ARGV 1–6 as in topic.lua, 7 tag, 8 id, 9 head, 10 tail up to the creation time, 11 data, 12 priority,
---      13 fingerprint of type and data, 14 delay ms or '', 15 limit and concurrency key, with a space
---      between, or ''
--- Returns {'new', record, position}; {'known', id} if the id or the key is known; {'conflict', id} if
+-- Puts new jobs into their queue, or among those that wait for a time.
+-- KEYS 1–12 as in job.lua
+-- ARGV 1–6 as in topic.lua, then for each job (≤ 64) 1 tag, 2 id, 3 head, 4 tail up to the creation time, 5 data,
+--      6 priority, 7 delay ms or '', 8 limit and concurrency key, with a space between, or '', 9 idempotency key
+--      (a key of this slot) or '', 10 fingerprint of type and data
+-- Returns for each {'new', its first entry}; {'known', id} if the id or the key is known; {'conflict', id} if
 -- the key belongs to a job with another fingerprint.
-local key = KEYS[1] .. ARGV[8]
-if redis.call('EXISTS', key) == 1 then
-  return { 'known', ARGV[8] }
+local answers, keys, here = {}, {}, {}
+for i = 8, #ARGV, 10 do
+  keys[#keys + 1] = KEYS[1] .. ARGV[i]
 end
-if KEYS[13] then
-  local id, fingerprint = string.match(redis.call('GET', KEYS[13]) or '', '^(%S+) (%S+)$')
-  if id and redis.call('EXISTS', KEYS[1] .. id) == 1 then
-    return { fingerprint == ARGV[13] and 'known' or 'conflict', id }
+-- Mostly none is known, and one look is enough for all.
+local some = redis.call('EXISTS', unpack(keys)) > 0
+
+local function known(id)
+  return here[id] or (some and redis.call('EXISTS', KEYS[1] .. id) == 1)
+end
+
+-- What becomes of a job with an idempotency key; nothing if it is new.
+local function first(key, id, fingerprint)
+  local of, before = string.match(redis.call('GET', key) or '', '^(%S+) (%S+)$')
+  if of and (here[of] or redis.call('EXISTS', KEYS[1] .. of) == 1) then
+    return { before == fingerprint and 'known' or 'conflict', of }
   end
-  redis.call('SET', KEYS[13], ARGV[8] .. ' ' .. ARGV[13])
-  redis.call('HSET', key, 'key', KEYS[13])
+  redis.call('SET', key, id .. ' ' .. fingerprint)
+  redis.call('HSET', KEYS[1] .. id, 'key', key)
 end
-return { 'new', create(key, ARGV[8], ARGV[7], ARGV[9], ARGV[10], ARGV[11], ARGV[12], ARGV[15], ARGV[14], now()) }
+
+for number = 1, #keys do
+  local i = number * 10 - 3
+  local id, key = ARGV[i + 1], keys[number]
+  local answer
+  if known(id) then
+    answer = { 'known', id }
+  elseif ARGV[i + 8] ~= '' then
+    answer = first(ARGV[i + 8], id, ARGV[i + 9])
+  end
+  if not answer then
+    answer = { 'new', create(key, id, ARGV[i], ARGV[i + 2], ARGV[i + 3], ARGV[i + 4], ARGV[i + 5], ARGV[i + 7],
+      ARGV[i + 6]) }
+    here[id] = true
+  end
+  answers[number] = answer
+end
+told()
+return answers

@@ -8,12 +8,11 @@ if not at or tonumber(at) ~= tonumber(ARGV[9]) or redis.call('HGET', KEYS[13], A
   return 0
 end
 redis.call('ZADD', KEYS[14], ARGV[10], ARGV[7])
-local time, count = now(), 0
-MANY = true
+local count = 0
 for i = 11, #ARGV, 7 do
   local key = KEYS[1] .. ARGV[i + 1]
   if redis.call('EXISTS', key) == 0 then
-    create(key, ARGV[i + 1], ARGV[i], ARGV[i + 2], ARGV[i + 3], ARGV[i + 4], ARGV[i + 5], ARGV[i + 6], '', time)
+    create(key, ARGV[i + 1], ARGV[i], ARGV[i + 2], ARGV[i + 3], ARGV[i + 4], ARGV[i + 5], ARGV[i + 6], '')
     count = count + 1
   end
 end
