@@ -80,7 +80,7 @@ impl Guest {
             };
             match frame["type"].as_str() {
                 Some("goaway") => {
-                    reconnect_after = frame["reconnect_after_ms"].as_u64().map(Duration::from_millis)
+                    reconnect_after = frame["reconnect_after_ms"].as_u64().map(Duration::from_millis);
                 }
                 Some("error") => bail!("{frame}"),
                 kind => {

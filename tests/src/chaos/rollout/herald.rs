@@ -43,7 +43,7 @@ impl Herald {
         match self.ask(topic, number).await {
             Ok(place) => Some(place),
             Err(error) => {
-                self.register.refused(format!("{topic}: {error:#}"));
+                self.register.refused(&format!("{topic}: {error:#}"));
                 None
             }
         }

@@ -104,7 +104,7 @@ impl Register {
     }
 
     /// A publication was not accepted.
-    pub(super) fn refused(&self, why: String) {
+    pub(super) fn refused(&self, why: &str) {
         let at = self.began.elapsed().as_secs_f64();
         let mut pages = self.pages();
         pages.refused += 1;
@@ -165,7 +165,7 @@ impl Pages {
 fn spread(happened: &[Duration], from: Duration, to: Duration) -> (f64, u32) {
     let mut seconds: BTreeMap<u64, u32> = BTreeMap::new();
     for at in happened.iter().filter(|at| (from..=to).contains(at)) {
-        *seconds.entry((*at - from).as_secs()).or_default() += 1;
+        *seconds.entry(at.saturating_sub(from).as_secs()).or_default() += 1;
     }
     let all: u32 = seconds.values().sum();
     let length = to.saturating_sub(from).as_secs_f64().max(1.0);
