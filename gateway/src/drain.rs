@@ -19,6 +19,9 @@ const PART: f64 = 0.9;
 const SPREAD: Duration = Duration::from_millis(20);
 /// But never later than this.
 const SPREAD_LIMIT: Duration = Duration::from_secs(30);
+/// Where the pace alone spreads them, clients need not be away for long: only so that those who were let go together
+/// do not come together.
+const BRIEF: Duration = Duration::from_secs(2);
 
 /// When to let go of each of so many clients.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -47,17 +50,27 @@ impl Pace {
 pub(crate) async fn send_away_slowly(connections: Vec<Arc<Outbox>>, min_rate: u32, left: Duration) {
     let pace = Pace::new(connections.len(), min_rate, left);
     let began = Instant::now();
-    let clients = connections.len();
+    let whole = spread(connections.len());
+    let takes = pace.due(u32::try_from(connections.len()).unwrap_or(u32::MAX));
+    let spread = whole.saturating_sub(takes).max(BRIEF.min(whole));
     for (number, outbox) in (0..).zip(connections) {
         tokio::time::sleep_until(began + pace.due(number)).await;
-        outbox.end(goodbye(clients));
+        outbox.end(ending(spread));
     }
 }
 
-/// What one of so many clients is told at the node's end.
+/// What one of so many clients is told that all go at once.
 pub(crate) fn goodbye(clients: usize) -> Ending {
+    ending(spread(clients))
+}
+
+/// The time over which so many clients can come to other nodes.
+fn spread(clients: usize) -> Duration {
     let clients = u32::try_from(clients).unwrap_or(u32::MAX);
-    let spread = SPREAD.saturating_mul(clients).min(SPREAD_LIMIT);
+    SPREAD.saturating_mul(clients).min(SPREAD_LIMIT)
+}
+
+fn ending(spread: Duration) -> Ending {
     Ending::Orderly {
         code: CloseCode::ServiceRestart,
         goodbye: Some(Goodbye {
@@ -121,6 +134,22 @@ mod tests {
         delays.sort();
         delays.dedup();
         assert!(delays.len() > 190, "spread out");
-        assert!(delays.iter().all(|delay| *delay <= Duration::from_secs(4)));
+        assert!(
+            delays.iter().all(|delay| *delay <= BRIEF),
+            "the pace spreads them"
+        );
+    }
+
+    #[test]
+    fn clients_that_go_at_once_are_told_to_come_back_one_by_one() {
+        let longest = (0..1_000).map(|_| {
+            let Ending::Orderly { goodbye, .. } = goodbye(1_000) else {
+                panic!("orderly");
+            };
+            goodbye.expect("it is told").reconnect_after
+        });
+        let longest = longest.max().expect("some");
+        let all = SPREAD * 1_000;
+        assert!(longest <= all && longest > all / 2, "{longest:?}");
     }
 }

@@ -12,10 +12,12 @@ use axum::Router;
 use prometheus::Registry;
 use thiserror::Error;
 use tidegate_shared::backend::Backend;
+use tidegate_shared::broker::Link;
 use tidegate_shared::config::{Config, Drain, Tls};
 use tidegate_shared::telemetry::Build;
 use tidegate_shared::tls::TlsError;
 use tokio::net::TcpListener;
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use crate::admin::{self, Health, Lag, LagMetrics};
@@ -32,6 +34,9 @@ const REQUESTS_END: Duration = Duration::from_secs(5);
 /// How long the last clients may take once all are to go at once; what is left then is cut. Longer than
 /// a client may take to answer its close frame.
 const END: Duration = Duration::from_secs(8);
+/// How long the first clients wait for the backend to be reached, before they are told that it is not. A proxy that
+/// was refused a publication does not try it on another node.
+const REACHED: Duration = Duration::from_secs(2);
 /// Probes and scrapes come one at a time; whoever opens more than this is something else.
 const ADMIN_CONNECTIONS: usize = 64;
 
@@ -137,7 +142,10 @@ pub async fn run(
         .chain(own.map(|(address, listener)| (listener, http::own_router(&gate, address))))
         .collect();
     let client_port = accept::serve_all(ports, settings, metrics, closing.clone());
+    let opened = reached(link.clone());
     let client_port = async {
+        // Who connects meanwhile is not refused, and waits.
+        let _ = tokio::time::timeout(REACHED, closing.run_until_cancelled(opened)).await;
         client_port.await;
         gate.emptied().await;
         gate.node().withdraw().await;
@@ -168,6 +176,12 @@ pub async fn run(
         result = admin_port => result?,
     }
     Ok(())
+}
+
+/// Resolves when the backend is there.
+async fn reached(mut link: watch::Receiver<Link>) {
+    // The error is that the backend is gone: the process is ending.
+    let _ = link.wait_for(|link| matches!(link, Link::Up)).await;
 }
 
 /// What a port shows its clients, looked at again until `end`.

@@ -67,10 +67,10 @@ fn configuration(folder: &Path, port: u16, servers: &str, page: &str) -> String 
     format!(
         "daemon off;
 master_process off;
-worker_rlimit_nofile 4096;
+worker_rlimit_nofile 16384;
 pid {folder}/nginx.pid;
 error_log stderr warn;
-events {{ worker_connections 2048; }}
+events {{ worker_connections 8192; }}
 http {{
     access_log off;
     default_type text/html;

@@ -9,7 +9,7 @@ use anyhow::{Context, Result, bail, ensure};
 use system_tests::chaos::lives;
 use system_tests::chaos::outage::{Absence, outage};
 use system_tests::chaos::plan::Mode;
-use system_tests::chaos::{Options, resume, run, stalled};
+use system_tests::chaos::{Options, resume, rollout, run, stalled};
 use system_tests::{stack, systems};
 
 /// A fixed one, so that a failure of the short form is a change of the product.
@@ -194,6 +194,36 @@ async fn one_stalled_reader_costs_the_others_nothing_and_the_node_little() -> Re
         length: Duration::from_secs(number("CHAOS_PHASE_SECONDS", 15)?),
     };
     let report = stalled::measure(&options, &reports()).await?;
+    println!("{report:#}");
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "the short form of the next one"]
+async fn a_rolling_restart_loses_nothing_refuses_nothing_and_cuts_nobody_twice() -> Result<()> {
+    let options = rollout::Options {
+        clients: 150,
+        topics: 10,
+        settings: "[drain]\ngrace = \"1s\"\nmax = \"60s\"\n",
+        pause: Duration::from_millis(50),
+        spread: false,
+    };
+    let report = rollout::measure(&options, None).await?;
+    println!("{report:#}");
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "takes minutes; cargo xtask chaos --rollout runs it"]
+async fn thousands_of_clients_outlive_a_rolling_restart_and_come_back_spread() -> Result<()> {
+    let options = rollout::Options {
+        clients: number("CHAOS_CLIENTS", 3_000)?,
+        topics: 20,
+        settings: "",
+        pause: Duration::from_millis(400),
+        spread: true,
+    };
+    let report = rollout::measure(&options, Some(&reports())).await?;
     println!("{report:#}");
     Ok(())
 }

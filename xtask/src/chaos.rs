@@ -43,6 +43,9 @@ struct Instead {
     /// Instead: so many jobs, while workers are killed and stopped, Redis is restarted and gateways die.
     #[arg(long, value_name = "NUMBER", num_args = 0..=1, default_missing_value = "5000")]
     jobs: Option<u64>,
+    /// Instead: restart three nodes behind nginx one after the other, with so many clients.
+    #[arg(long, value_name = "CLIENTS", num_args = 0..=1, default_missing_value = "3000")]
+    rollout: Option<u64>,
     /// Instead: clients of all five systems at once, while gateways and workers are killed.
     #[arg(long)]
     systems: bool,
@@ -56,6 +59,7 @@ impl Instead {
             Self { jobs: Some(_), .. } => "every_one_of_many_jobs",
             Self { resume: true, .. } => "all_clients_of_a_killed_node",
             Self { stalled: true, .. } => "one_stalled_reader",
+            Self { rollout: Some(_), .. } => "thousands_of_clients_outlive_a_rolling_restart",
             Self { outage: Some(_), .. } => "while_redis_is_",
             _ => "nothing_is_lost_unnoticed_in_many",
         }
@@ -85,6 +89,9 @@ impl Chaos {
                 .env("CHAOS_REDIS", &self.redis)
                 .env("CHAOS_JOBS", &jobs)
                 .env("CHAOS_OUTAGE_SECONDS", &outage);
+            if let Some(clients) = self.instead.rollout {
+                run = run.env("CHAOS_CLIENTS", &clients.to_string());
+            }
             if release {
                 run = run.env("TIDEGATE_BINARIES", RELEASE);
             }

@@ -3,12 +3,12 @@
 //!
 //! Acts only where that helps: next to a node that came within the time in which ages alone would level
 //! the load, when this node has far more clients than the mean of all, down to the mean and not below.
-//! Where those it lets go of come back, because the balancer sends them to the same node, it rests.
+//! Where those it lets go of come back, because the balancer sends them to the same node, it rests. Who has been
+//! there longest goes, and nobody while a node drains: a client that has just had to come here is not cut again.
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use rand::seq::SliceRandom;
 use tidegate_shared::clock::now_ms;
 use tidegate_shared::code::CloseCode;
 use tidegate_shared::nodes::{ANNOUNCE_EVERY, NodeInfo};
@@ -130,6 +130,7 @@ pub(super) fn start(node: &Arc<Node>, stop: CancellationToken) {
             }
             let Some(node) = node.upgrade() else { return };
             let Some(others) = node.others().await else {
+                balance.standing = 0;
                 continue;
             };
             let Some(round) = balance.round(node.connections() as u64, &others, ANNOUNCE_EVERY) else {
@@ -148,7 +149,7 @@ pub(super) fn start(node: &Arc<Node>, stop: CancellationToken) {
 }
 
 impl Node {
-    /// How many clients each of the others has that take any; `None` if no node is new.
+    /// How many clients each of the others has; `None` if no node is new, or one lets go of its own.
     async fn others(&self) -> Option<Vec<u64>> {
         let nodes = match self.backend.nodes.list().await {
             Ok(nodes) => nodes,
@@ -164,23 +165,23 @@ impl Node {
             max_age.mul_f64(1.2)
         };
         let since = now_ms().saturating_sub(u64::try_from(new.as_millis()).unwrap_or(u64::MAX));
-        let others: Vec<&NodeInfo> = nodes
-            .iter()
-            .filter(|one| one.node != self.id && !one.draining)
-            .collect();
-        others
-            .iter()
-            .any(|one| one.started_at > since)
-            .then(|| others.iter().map(|one| one.connections).collect())
+        let others: Vec<&NodeInfo> = nodes.iter().filter(|one| one.node != self.id).collect();
+        let (is_new, drains) = (
+            others.iter().any(|one| one.started_at > since),
+            others.iter().any(|one| one.draining),
+        );
+        (is_new && !drains).then(|| others.iter().map(|one| one.connections).collect())
     }
 
-    /// Lets go of some clients, whichever, one after the other.
+    /// Lets go of some clients, those that came first, one after the other.
     async fn level(&self, round: Round) {
-        let mut outboxes = self.outboxes();
+        let mut some = self.outboxes();
         let count = usize::try_from(round.clients).unwrap_or(usize::MAX);
-        let (some, _) = outboxes.partial_shuffle(&mut rand::rng(), count);
-        let some = some.to_vec();
-        drop(outboxes);
+        // A session's name begins with the time at which it came.
+        if count < some.len() {
+            some.select_nth_unstable_by_key(count, |outbox| outbox.session());
+            some.truncate(count);
+        }
         let step = ANNOUNCE_EVERY / u32::try_from(some.len().max(1)).unwrap_or(u32::MAX);
         for outbox in some {
             if self.connections() as u64 <= round.mean {

@@ -4,6 +4,7 @@
 //! connection (`ws::Opening`). Never ends because of what a client or the system does: whatever
 //! `accept` reports, it goes on.
 
+mod closing;
 mod line;
 mod metrics;
 mod options;
@@ -31,7 +32,7 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tidegate_shared::code::ErrorCode;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::mpsc;
+use tokio::sync::{Notify, mpsc};
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tower::Service;
@@ -51,6 +52,9 @@ const MAX_BUFFER: usize = 64 * 1024;
 /// Connections over the limit that are being told so. More than these are closed without a word.
 const REFUSALS: usize = 64;
 const REFUSAL_TIMEOUT: Duration = Duration::from_secs(2);
+/// How long a connection may take for its first request once the port closes: a proxy that has connected sends
+/// its request in a moment, and none that it has sent a second time.
+const FIRST_REQUEST: Duration = Duration::from_secs(1);
 /// First and longest pause after `accept` failed for want of a resource.
 const BACK_OFF: (Duration, Duration) = (Duration::from_millis(10), Duration::from_secs(1));
 
@@ -72,8 +76,8 @@ pub struct Settings {
     pub tls: Option<Arc<Certificates>>,
 }
 
-/// Serves `router` until `shutdown`. Then nothing more is accepted, requests under way are finished
-/// (or cut when `settings.drain` has passed), and it returns. What was upgraded is its owner's to end.
+/// Serves `router` until `shutdown`. Then nothing more is accepted, who had connected before is still served one
+/// request, requests under way are finished (or cut when `settings.drain` has passed), and it returns. What was upgraded is its owner's to end.
 ///
 /// Requests carry whom they come from as `ConnectInfo<SocketAddr>` and, where proxies of their own tell more,
 /// as [`ClientAddress`]; and their connection as [`Line`].
@@ -117,6 +121,27 @@ async fn serve_port(
     let cut = CancellationToken::new();
     let (serving, mut served) = mpsc::channel::<Infallible>(1);
     let mut back_off = BACK_OFF.0;
+    let receive = |stream: TcpStream, peer: SocketAddr| {
+        let (slot, http, router) = if let Some(slot) = slots.take() {
+            (slot, &http, &router)
+        } else {
+            metrics.rejected("limit");
+            let Some(slot) = refusals.take() else { return };
+            (slot, &http_for_refusals, &full)
+        };
+        options::set(&stream);
+        let life = Life {
+            shutdown: shutdown.clone(),
+            cut: cut.clone(),
+            line: Line::new(serving.clone()),
+            trusted: settings.trusted.clone(),
+            patience: settings.handshake_timeout,
+            metrics: metrics.clone(),
+            tls: settings.tls.clone(),
+        };
+        let client = Client { stream, slot, peer };
+        tokio::spawn(serve_one(client, router.clone(), http.clone(), life));
+    };
     loop {
         let accepted = tokio::select! {
             biased;
@@ -138,31 +163,40 @@ async fn serve_port(
             }
         };
         back_off = BACK_OFF.0;
-        let (slot, http, router) = if let Some(slot) = slots.take() {
-            (slot, &http, &router)
-        } else {
-            metrics.rejected("limit");
-            let Some(slot) = refusals.take() else { continue };
-            (slot, &http_for_refusals, &full)
-        };
-        options::set(&stream);
-        let life = Life {
-            shutdown: shutdown.clone(),
-            cut: cut.clone(),
-            line: Line::new(serving.clone()),
-            trusted: settings.trusted.clone(),
-            patience: settings.handshake_timeout,
-            metrics: metrics.clone(),
-            tls: settings.tls.clone(),
-        };
-        let client = Client { stream, slot, peer };
-        tokio::spawn(serve_one(client, router.clone(), http.clone(), life));
+        receive(stream, peer);
     }
-    drop(listener);
+    closing::close(listener, receive).await;
     drop(serving);
     if tokio::time::timeout(settings.drain, served.recv()).await.is_err() {
         tracing::warn!(after = ?settings.drain, "requests that did not end in time are cut");
         cut.cancel();
+    }
+}
+
+/// Whether a connection has had a request.
+#[derive(Debug, Default)]
+struct Asked {
+    once: AtomicBool,
+    told: Notify,
+}
+
+impl Asked {
+    fn note(&self) {
+        if !self.once.swap(true, Ordering::Relaxed) {
+            self.told.notify_one();
+        }
+    }
+
+    fn was(&self) -> bool {
+        self.once.load(Ordering::Relaxed)
+    }
+
+    /// Resolves with the first request, or when it did not come in time.
+    async fn first(&self) {
+        if !self.was() {
+            // The error is that nothing came.
+            let _ = timeout(FIRST_REQUEST, self.told.notified()).await;
+        }
     }
 }
 
@@ -222,10 +256,10 @@ async fn serve_one(client: Client, router: Router, http: http1::Builder, life: L
         ..
     } = life;
     let lent = line.clone();
-    let asked = Arc::new(AtomicBool::new(false));
+    let asked = Arc::new(Asked::default());
     let asks = asked.clone();
     let service = service_fn(move |mut request: hyper::Request<hyper::body::Incoming>| {
-        asks.store(true, Ordering::Relaxed);
+        asks.note();
         let client = trusted.client(peer.ip(), request.headers());
         request.extensions_mut().insert(client);
         request.extensions_mut().insert(ConnectInfo(peer));
@@ -241,7 +275,12 @@ async fn serve_one(client: Client, router: Router, http: http1::Builder, life: L
         ended = connection.as_mut() => ended,
         () = line.is_cut() => return,
         () = shutdown.cancelled() => {
-            connection.as_mut().graceful_shutdown();
+            tokio::select! {
+                biased;
+                ended = connection.as_mut() => return report(&peer, &metrics, &asked, ended),
+                () = line.is_cut() => return,
+                () = asked.first() => connection.as_mut().graceful_shutdown(),
+            }
             tokio::select! {
                 ended = connection => ended,
                 () = line.is_cut() => return,
@@ -249,11 +288,15 @@ async fn serve_one(client: Client, router: Router, http: http1::Builder, life: L
             }
         }
     };
-    // Clients that go away or send rubbish: of interest only to who looks for them.
+    report(&peer, &metrics, &asked, ended);
+}
+
+/// Clients that go away or send rubbish: of interest only to who looks for them.
+fn report(peer: &SocketAddr, metrics: &Metrics, asked: &Asked, ended: hyper::Result<()>) {
     if let Err(error) = ended {
         if error.is_parse_too_large() {
             metrics.rejected("head");
-        } else if error.is_timeout() && !asked.load(Ordering::Relaxed) {
+        } else if error.is_timeout() && !asked.was() {
             metrics.rejected("slow");
         }
         tracing::debug!(%peer, %error, "an HTTP connection ended early");

@@ -21,6 +21,7 @@ pub mod publisher;
 pub mod reader;
 pub mod report;
 pub mod resume;
+pub mod rollout;
 pub mod servers;
 pub mod slots;
 pub mod stalled;

@@ -162,6 +162,18 @@ impl Nodes {
         self.start_again(index, away).await
     }
 
+    /// Tells a gateway to stop, waits for its end, starts another on its port, and waits until that is ready.
+    pub async fn replace(&mut self, index: usize, limit: Duration) -> Result<()> {
+        self.gateways[index].process.signal("TERM")?;
+        let status = self.gateways[index].process.wait(limit).await?;
+        ensure!(
+            status.success(),
+            "a gateway that was told to stop ended with {status}"
+        );
+        self.start_again(index, 0).await?;
+        self.ready().await
+    }
+
     async fn start_again(&mut self, index: usize, away: u64) -> Result<()> {
         sleep(Duration::from_millis(away)).await;
         let (port, admin) = (self.gateways[index].port, self.gateways[index].admin);
@@ -237,7 +249,7 @@ impl Nodes {
     pub fn logs(&self) -> String {
         let gateways = self.gateways.iter().map(|one| &one.process);
         let logs = gateways
-            .chain([&self.worker])
+            .chain([&self.worker, &self.nginx.process])
             .map(|one| format!("── {} ──\n{}\n", one.name, one.tail()));
         logs.collect()
     }
