@@ -11,9 +11,6 @@ use crate::audit::{Audit, Position};
 use crate::frame::{self, Frame};
 use crate::protocol::{Heard, Protocol};
 
-/// Clients of one source address: fewer than there are ports to connect from.
-const PER_ADDRESS: usize = 20_000;
-
 pub(crate) struct Client {
     pub(crate) stream: TcpStream,
     pub(crate) stage: Stage,
@@ -52,14 +49,15 @@ pub(crate) enum Event<'t> {
 }
 
 impl Client {
-    /// Connects. The kernel connects on loopback at once.
-    pub(crate) fn connect(target: SocketAddr, number: usize) -> Result<Self> {
+    /// Connects, from the source address with this number. The kernel connects on loopback at once.
+    pub(crate) fn connect(target: SocketAddr, source: u8) -> Result<Self> {
         let socket = Socket::new(Domain::for_address(target), Type::STREAM, Some(Transport::TCP))?;
         if let IpAddr::V4(address) = target.ip()
             && address.is_loopback()
+            && source > 0
         {
-            let last = u8::try_from(1 + number / PER_ADDRESS).context("too many clients")?;
-            socket.bind(&SocketAddr::from((Ipv4Addr::new(127, 0, 0, last), 0)).into())?;
+            let source = Ipv4Addr::new(127, 0, 0, 1 + source);
+            socket.bind(&SocketAddr::from((source, 0)).into())?;
         }
         socket
             .connect(&target.into())

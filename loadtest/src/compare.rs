@@ -45,8 +45,7 @@ impl Plan {
                 for server in self.servers.iter().filter(|one| scenario.suits(one.kind)) {
                     let name = &server.name;
                     eprintln!("round {round} of {}: {}, {name}", self.rounds, scenario.name);
-                    let mut wanted = server.clone();
-                    wanted.nodes = scenario.nodes;
+                    let wanted = server.clone().suited(scenario);
                     all.note_or_push(once(scenario, wanted, self.cores), &scenario.name, name);
                 }
             }

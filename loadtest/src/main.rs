@@ -169,7 +169,7 @@ fn act(arguments: Arguments) -> Result<bool> {
             let report = if let Some(kind) = server {
                 Process::own().pin(place.core)?;
                 Process::own().prefer();
-                let wanted = place.wanted(kind, scenario.nodes);
+                let wanted = place.wanted(kind).suited(&scenario);
                 match compare::once(&scenario, wanted, place.cores())? {
                     Ok(report) => report,
                     Err(missing) => bail!(missing),
@@ -203,7 +203,7 @@ fn act(arguments: Arguments) -> Result<bool> {
             place,
             out,
         } => {
-            let own = |kind: Kind| place.wanted(kind, 1);
+            let own = |kind: Kind| place.wanted(kind);
             let mut all: Vec<_> = servers.into_iter().map(own).collect();
             for one in &also {
                 let (name, file) = one.split_once('=').context("--also: NAME=FILE")?;
@@ -244,14 +244,16 @@ impl Place {
         }
     }
 
-    fn wanted(&self, kind: Kind, nodes: u32) -> Wanted {
+    fn wanted(&self, kind: Kind) -> Wanted {
         use clap::ValueEnum as _;
         let name = kind.to_possible_value();
         Wanted {
             kind,
             name: name.map_or_else(String::new, |name| name.get_name().to_owned()),
             gateway: self.gateway.clone(),
-            nodes,
+            nodes: 1,
+            masters: 0,
+            jobs: false,
         }
     }
 }

@@ -20,6 +20,9 @@ pub(crate) struct Scenario {
     /// Nodes of the server, which clients come to in turn. Tidegate only.
     #[serde(default = "one_node")]
     pub(crate) nodes: u32,
+    /// Masters of the Redis Cluster that it is on; 0: a single Redis. Tidegate only.
+    #[serde(default)]
+    pub(crate) masters: u32,
     /// Connections begun per second; 0: as fast as they are answered.
     #[serde(default)]
     pub(crate) connect_rate: u32,
@@ -52,11 +55,30 @@ pub(crate) struct Scenario {
     /// Bytes of `data`.
     #[serde(default = "bytes")]
     pub(crate) bytes: usize,
+    /// Source addresses that clients come from, in turn: 127.0.0.1 and those after it. Of a target on loopback only.
+    #[serde(default = "one_address")]
+    pub(crate) addresses: u8,
+    /// Instead of messages: jobs, `rate` of them a second. Tidegate only.
+    #[serde(default)]
+    pub(crate) jobs: Option<JobPlan>,
     /// Of a comparison: only servers that say over Redis what they send, and the limit.
     #[serde(default)]
     pub(crate) on_redis: bool,
     #[serde(default, rename = "goal", skip_serializing)]
     pub(crate) goals: Vec<Goal>,
+}
+
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct JobPlan {
+    /// Clients that follow each job; the one that submits it is among them.
+    pub(crate) followers: usize,
+    /// Reports of progress that each job makes.
+    pub(crate) steps: u32,
+}
+
+fn one_address() -> u8 {
+    1
 }
 
 fn one() -> usize {
@@ -91,6 +113,7 @@ impl Scenario {
             "topics: 1 to as many as clients"
         );
         ensure!((1..=16).contains(&self.nodes), "nodes: 1 to 16");
+        ensure!(self.masters <= 16, "masters: at most 16");
         ensure!(self.stalled <= self.clients, "stalled: no more than clients");
         ensure!((0.0..=60.0).contains(&self.churn), "churn: 0 to 60");
         ensure!((0.0..=3600.0).contains(&self.seconds), "seconds: 0 to 3600");
@@ -100,6 +123,14 @@ impl Scenario {
         ensure!((0.01..=0.9).contains(&load), "load: 0.01 to 0.9");
         ensure!((1..=32).contains(&self.burst), "burst: 1 to 32");
         ensure!((64..=65_000).contains(&self.bytes), "bytes: 64 to 65000");
+        ensure!((1..=250).contains(&self.addresses), "addresses: 1 to 250");
+        if let Some(jobs) = self.jobs {
+            ensure!((1..=100).contains(&jobs.steps), "jobs.steps: 1 to 100");
+            ensure!(
+                (1..=self.clients).contains(&jobs.followers),
+                "jobs.followers: 1 to as many as clients"
+            );
+        }
         ensure!(
             !self.rollout || (self.nodes > 1 && self.seconds > 0.0),
             "rollout: needs nodes and seconds"
@@ -114,7 +145,7 @@ impl Scenario {
 
     /// Whether this server can be compared with others by it.
     pub(crate) fn suits(&self, kind: Kind) -> bool {
-        let nodes = self.nodes == 1 || kind == Kind::Tidegate;
+        let nodes = (self.nodes == 1 && self.masters == 0 && self.jobs.is_none()) || kind == Kind::Tidegate;
         nodes && (!self.on_redis || kind.on_redis() || kind.is_limit())
     }
 

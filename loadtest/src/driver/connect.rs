@@ -11,6 +11,8 @@ use crate::driver::Driver;
 
 /// Connections whose subscription has not been answered.
 const UNDER_WAY: usize = 100;
+/// Clients of one source address: fewer than there are ports to connect from.
+const PER_ADDRESS: usize = 20_000;
 /// Before a client tries again that was refused, or cut off without a word.
 const AGAIN: Duration = Duration::from_millis(200);
 /// Clients that reconnect by plan are not neighbours: a prime.
@@ -51,7 +53,7 @@ impl Driver<'_> {
         let address = addresses[number % addresses.len()];
         let path = self.protocol.path(&topic(number % self.scenario.topics));
         let path = path.as_deref().unwrap_or(&self.target.path);
-        let mut client = Client::connect(address, number)?;
+        let mut client = Client::connect(address, self.source(number))?;
         client.upgrade(address, path, self.protocol)?;
         let interest = Interest::READABLE | Interest::WRITABLE;
         self.poll
@@ -60,11 +62,18 @@ impl Driver<'_> {
         Ok(client)
     }
 
+    /// As many addresses as the scenario says, and as all these connections need.
+    fn source(&self, number: usize) -> u8 {
+        let needed = self.scenario.clients / PER_ADDRESS + 1;
+        let sources = needed.max(usize::from(self.scenario.addresses));
+        u8::try_from(number % sources).unwrap_or_default()
+    }
+
     /// The one that publishes; it has the number after the last.
-    pub(super) fn open_publisher(&mut self) -> Result<()> {
+    pub(super) fn open_publisher(&mut self, node: usize) -> Result<()> {
         let number = self.scenario.clients;
-        let address = self.target.addresses[0];
-        let mut client = Client::connect(address, number)?;
+        let address = self.target.addresses[node];
+        let mut client = Client::connect(address, 0)?;
         if self.protocol.publishes_by_http() {
             client.stage = Stage::Following;
         } else {
@@ -144,6 +153,8 @@ impl Driver<'_> {
         while let Some((_, node)) = self.rollout.pop_if(|(due, _)| *due <= now) {
             if let Some(fleet) = self.fleet.as_mut() {
                 self.target.addresses = fleet.replace(node)?;
+                // It has no acknowledgements to tell what must be published again, so it moves before it is sent away.
+                self.open_publisher(node as usize)?;
             }
         }
         Ok(())

@@ -8,6 +8,7 @@ use crate::audit::{Position, field, number};
 use crate::client::{Client, Event, Stage};
 use crate::driver::connect::topic;
 use crate::driver::counts::Counts;
+use crate::driver::jobs::Jobs;
 use crate::protocol::{Heard, Protocol};
 use crate::scenario::Scenario;
 
@@ -16,6 +17,7 @@ pub(super) struct Ear<'d> {
     pub(super) protocol: &'static dyn Protocol,
     pub(super) counts: &'d mut Counts,
     pub(super) following: &'d mut usize,
+    pub(super) jobs: Option<&'d mut Jobs>,
     pub(super) started: Instant,
     /// When the bytes came; the same for all that came with them.
     pub(super) now: Option<u64>,
@@ -35,6 +37,12 @@ impl Ear<'_> {
                 self.subscribed(client, who, position, recovered);
             }
             Event::Heard(Heard::Message { text, offset }) => self.message(client, text, offset),
+            Event::Heard(Heard::Job(text)) => {
+                let now = self.now();
+                if let Some(jobs) = &mut self.jobs {
+                    jobs.hear(who, text, now);
+                }
+            }
             Event::Heard(Heard::Told) => {
                 self.counts.told += 1;
                 client.audit.forget();
@@ -99,11 +107,15 @@ impl Ear<'_> {
         }
     }
 
-    fn message(&mut self, client: &mut Client, text: &[u8], offset: Option<u64>) {
+    fn now(&mut self) -> u64 {
         let started = self.started;
-        let now = *self
+        *self
             .now
-            .get_or_insert_with(|| u64::try_from(started.elapsed().as_nanos()).unwrap_or(u64::MAX));
+            .get_or_insert_with(|| u64::try_from(started.elapsed().as_nanos()).unwrap_or(u64::MAX))
+    }
+
+    fn message(&mut self, client: &mut Client, text: &[u8], offset: Option<u64>) {
+        let now = self.now();
         let Some(due) = number(text, b"\"due\":") else {
             return;
         };

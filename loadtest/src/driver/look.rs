@@ -10,7 +10,8 @@ use crate::report::Phase;
 pub(super) struct Look {
     server: Option<Usage>,
     pss: Option<u64>,
-    redis: Option<f64>,
+    nodes: Vec<f64>,
+    masters: Vec<f64>,
     own: Usage,
     kernel: Kernel,
     at: Instant,
@@ -19,11 +20,11 @@ pub(super) struct Look {
 impl Look {
     /// `deep`: with what takes the kernel longer to say.
     pub(super) fn at(server: &Process, redis: &Process, deep: bool) -> Result<Self> {
-        let there = |process: &Process| !process.is_none();
         Ok(Self {
             pss: if deep { server.pss() } else { None },
-            server: there(server).then(|| server.usage()).transpose()?,
-            redis: there(redis).then(|| redis.cpu_seconds()).transpose()?,
+            server: (!server.is_none()).then(|| server.usage()).transpose()?,
+            nodes: server.each()?,
+            masters: redis.each()?,
             own: Process::own().usage()?,
             kernel: Kernel::now(),
             at: Instant::now(),
@@ -37,7 +38,10 @@ impl Look {
         Phase {
             seconds: (to.at - self.at).as_secs_f64(),
             server_cpu_seconds: server.map(|(from, to)| to.cpu_seconds - from.cpu_seconds),
-            redis_cpu_seconds: self.redis.zip(to.redis).map(|(from, to)| to - from),
+            redis_cpu_seconds: (!self.masters.is_empty())
+                .then(|| each(&self.masters, &to.masters).iter().sum()),
+            nodes: each(&self.nodes, &to.nodes),
+            masters: each(&self.masters, &to.masters),
             own_cpu_seconds: to.own.cpu_seconds - self.own.cpu_seconds,
             rss_bytes_per_client: server.map(|(from, to)| grown(from.rss, to.rss)),
             pss_bytes_per_client: self.pss.zip(to.pss).map(|(from, to)| grown(from, to)),
@@ -56,6 +60,10 @@ impl Look {
         let clock = (to.at - self.at).as_secs_f64();
         Some((until.cpu_seconds - from.cpu_seconds, clock))
     }
+}
+
+fn each(from: &[f64], to: &[f64]) -> Vec<f64> {
+    from.iter().zip(to).map(|(from, to)| to - from).collect()
 }
 
 #[expect(clippy::cast_precision_loss, reason = "bytes of a run are far below 2^52")]

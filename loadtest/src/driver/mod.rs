@@ -6,6 +6,7 @@
 mod connect;
 mod counts;
 mod heard;
+mod jobs;
 mod look;
 mod publish;
 mod turn;
@@ -24,7 +25,7 @@ pub(crate) use counts::{Counts, Returns};
 use crate::client::{Client, Stage};
 use crate::measure::Process;
 use crate::protocol::{Name, Protocol};
-use crate::report::{Delivery, Latency, Report, Sample};
+use crate::report::{Delivery, Following, Latency, Report, Sample};
 use crate::scenario::Scenario;
 use crate::server::Server;
 use look::Look;
@@ -62,6 +63,7 @@ pub(crate) struct Driver<'s> {
     started: Instant,
     scratch: Vec<u8>,
     counts: Counts,
+    jobs: Option<jobs::Jobs>,
     /// The number of the last publication of each topic.
     numbers: Vec<u64>,
     samples: Vec<Sample>,
@@ -91,6 +93,7 @@ impl<'s> Driver<'s> {
             started: Instant::now(),
             scratch: vec![0; SCRATCH],
             counts: Counts::new()?,
+            jobs: None,
             samples: Vec::new(),
             next_sample: Instant::now(),
             bar,
@@ -107,8 +110,15 @@ impl<'s> Driver<'s> {
         let connected = self.look(false)?;
         self.wait(SETTLE)?;
         let settled = self.look(true)?;
-        let mut delivery = None;
-        if self.scenario.seconds > 0.0 {
+        let (mut delivery, mut following) = (None, None);
+        if let Some(plan) = self.scenario.jobs {
+            self.open_publisher(0)?;
+            let begin = self.look(false)?;
+            let told = self.work(plan)?;
+            let end = self.look(false)?;
+            let phase = Some(begin.until(&end, self.following));
+            following = Some(Following { phase, ..told });
+        } else if self.scenario.seconds > 0.0 {
             delivery = Some(self.publish()?);
         } else {
             self.begin_churn();
@@ -126,13 +136,14 @@ impl<'s> Driver<'s> {
             gone: self.clients.iter().filter(|one| one.stage == Stage::Gone).count(),
             returns: self.counts.returns,
             delivery,
+            following,
             samples: std::mem::take(&mut self.samples),
             scenario: self.scenario,
         })
     }
 
     fn publish(&mut self) -> Result<Delivery> {
-        self.open_publisher()?;
+        self.open_publisher(0)?;
         if let Some(load) = self.scenario.load {
             self.bar.set_message("calibrating");
             self.scenario.rate = self.rate_for(load)?;

@@ -66,6 +66,7 @@ impl Driver<'_> {
                     protocol: self.protocol,
                     counts: &mut self.counts,
                     following: &mut self.following,
+                    jobs: self.jobs.as_mut(),
                     started: self.started,
                     now: None,
                 };
@@ -79,6 +80,7 @@ impl Driver<'_> {
                 gone.push(number);
             }
         }
+        self.act_on_jobs()?;
         for number in gone {
             self.lost(number);
         }

@@ -55,10 +55,6 @@ impl Process {
         kib.map(|kib| kib * 1024)
     }
 
-    pub(crate) fn cpu_seconds(&self) -> Result<f64> {
-        self.0.iter().map(|pid| cpu_seconds(*pid)).sum()
-    }
-
     /// Before whatever else is on the machine. Not allowed to everybody, and no matter where it is alone.
     pub(crate) fn prefer(&self) {
         for pid in &self.0 {
@@ -68,6 +64,11 @@ impl Process {
                 .stderr(Stdio::null())
                 .status();
         }
+    }
+
+    /// CPU seconds of each of them.
+    pub(crate) fn each(&self) -> Result<Vec<f64>> {
+        self.0.iter().map(|pid| cpu_seconds(*pid)).collect()
     }
 
     /// All their threads, on one core.
@@ -138,7 +139,7 @@ mod tests {
         let own = Process::own();
         let before = own.usage()?;
         let mut sum = 0u64;
-        while own.cpu_seconds()? < before.cpu_seconds + 0.02 {
+        while own.usage()?.cpu_seconds < before.cpu_seconds + 0.02 {
             sum = sum.wrapping_add(1);
         }
         let after = own.usage()?;

@@ -74,6 +74,8 @@ pub(crate) enum Heard<'t> {
     Told,
     /// Go, and come back after so many milliseconds.
     Goaway(u64),
+    /// About a job.
+    Job(&'t [u8]),
     /// To be sent back.
     Answer(Vec<u8>),
     Refused(&'t [u8]),

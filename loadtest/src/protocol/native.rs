@@ -38,7 +38,10 @@ impl Protocol for Native {
 }
 
 fn meaning(text: &[u8]) -> Heard<'_> {
-    if contains(text, b"\"type\":\"message\"") || contains(text, b"\"type\":\"job\"") {
+    if contains(text, b"\"type\":\"submitted\"") || contains(text, b"\"topic\":\"job:") {
+        return Heard::Job(text);
+    }
+    if contains(text, b"\"type\":\"message\"") {
         return Heard::Message {
             text,
             offset: offset(text),

@@ -16,7 +16,8 @@ pub(crate) enum Figure {
     Pss,
     /// Both ends of it.
     Kernel,
-    /// Microseconds of Redis' CPU for a publication.
+    /// Microseconds of Redis' CPU for a subscription, and for a publication.
+    RedisSubscribe,
     Redis,
     P50,
     P99,
@@ -24,12 +25,13 @@ pub(crate) enum Figure {
 }
 
 impl Figure {
-    pub(crate) const ALL: [Self; 9] = [
+    pub(crate) const ALL: [Self; 10] = [
         Self::Deliveries,
         Self::Connects,
         Self::Rss,
         Self::Pss,
         Self::Kernel,
+        Self::RedisSubscribe,
         Self::Redis,
         Self::P50,
         Self::P99,
@@ -43,6 +45,7 @@ impl Figure {
             Self::Rss => "idle client, bytes of RSS",
             Self::Pss => "idle client, bytes of PSS",
             Self::Kernel => "idle client, bytes of kernel (both ends)",
+            Self::RedisSubscribe => "Redis CPU per subscription, µs",
             Self::Redis => "Redis CPU per publication, µs",
             Self::P50 => "latency p50, ms",
             Self::P99 => "latency p99, ms",
@@ -61,6 +64,7 @@ impl Figure {
         let Some(one) = &report.delivery else {
             return match self {
                 Self::Connects => Some(clients / positive(report.connect.server_cpu_seconds?)?),
+                Self::RedisSubscribe => Some(report.connect.redis_cpu_seconds? * 1e6 / positive(clients)?),
                 Self::Rss => report.idle.rss_bytes_per_client,
                 Self::Pss => report.idle.pss_bytes_per_client,
                 Self::Kernel => {

@@ -28,6 +28,7 @@ pub(crate) struct Report {
     pub(crate) whole: Phase,
     pub(crate) returns: Returns,
     pub(crate) delivery: Option<Delivery>,
+    pub(crate) following: Option<Following>,
     /// Of each second.
     pub(crate) samples: Vec<Sample>,
 }
@@ -37,6 +38,9 @@ pub(crate) struct Phase {
     pub(crate) seconds: f64,
     pub(crate) server_cpu_seconds: Option<f64>,
     pub(crate) redis_cpu_seconds: Option<f64>,
+    /// CPU seconds of each process of the server, and of each Redis.
+    pub(crate) nodes: Vec<f64>,
+    pub(crate) masters: Vec<f64>,
     pub(crate) own_cpu_seconds: f64,
     pub(crate) rss_bytes_per_client: Option<f64>,
     pub(crate) pss_bytes_per_client: Option<f64>,
@@ -59,6 +63,22 @@ pub(crate) struct Delivery {
     pub(crate) errors: u64,
     pub(crate) latency: Latency,
     pub(crate) phase: Phase,
+}
+
+/// What followers of jobs were told.
+#[derive(Debug, Clone, Default, Serialize)]
+pub(crate) struct Following {
+    pub(crate) submitted: u64,
+    pub(crate) succeeded: u64,
+    /// Changes and reports.
+    pub(crate) told: u64,
+    pub(crate) ends: u64,
+    pub(crate) expected_ends: u64,
+    pub(crate) missing: u64,
+    pub(crate) phase: Option<Phase>,
+    /// From when a job was due to be submitted to when it was seen to run, and to when each follower knew its end.
+    pub(crate) started: Option<Latency>,
+    pub(crate) ended: Option<Latency>,
 }
 
 /// Milliseconds from when a publication was due to when a client had it.
@@ -101,6 +121,10 @@ impl Latency {
 impl Report {
     /// Whether every client had everything, or was told what not.
     pub(crate) fn is_whole(&self) -> bool {
+        let followed = |one: &Following| one.missing == 0 && one.ends == one.expected_ends;
+        if !self.following.as_ref().is_none_or(followed) {
+            return false;
+        }
         self.delivery.as_ref().is_none_or(|one| {
             let partly = self.scenario.stalled > 0 || one.told > 0 || self.returns.lost > 0;
             one.missing == 0 && one.errors == 0 && (partly || one.delivered == one.expected)

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::report::{Figure, Report};
+use crate::report::{Figure, Phase, Report};
 
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -37,6 +37,23 @@ impl fmt::Display for Report {
                 self.returns.tried, self.returns.recovered, self.returns.lost
             )?;
         }
+        if let Some(one) = &self.following {
+            writeln!(
+                f,
+                "  jobs                  {} submitted; followers were told {} changes, {} of {} ends; {} missing",
+                one.submitted, one.told, one.ends, one.expected_ends, one.missing
+            )?;
+            for (name, latency) in [("runs", &one.started), ("end is told", &one.ended)] {
+                if let Some(one) = latency {
+                    writeln!(
+                        f,
+                        "  {:<21} p50 {:.3} ms, p99 {:.3} ms, most {:.3} ms after it was due",
+                        name, one.p50, one.p99, one.max
+                    )?;
+                }
+            }
+            return one.phase.as_ref().map_or(Ok(()), |phase| shares(f, phase));
+        }
         let Some(one) = &self.delivery else {
             return writeln!(f, "  nothing was published");
         };
@@ -70,8 +87,24 @@ impl fmt::Display for Report {
             cpu(one.phase.redis_cpu_seconds),
             one.phase.own_cpu_seconds,
             one.phase.seconds
-        )
+        )?;
+        shares(f, &one.phase)
     }
+}
+
+/// What each of several processes has done of all.
+fn shares(f: &mut fmt::Formatter<'_>, phase: &Phase) -> fmt::Result {
+    for (name, all) in [("nodes", &phase.nodes), ("masters", &phase.masters)] {
+        let sum: f64 = all.iter().sum();
+        if all.len() > 1 && sum > 0.0 {
+            let shares: Vec<_> = all
+                .iter()
+                .map(|one| format!("{:.0} %", one / sum * 100.0))
+                .collect();
+            writeln!(f, "  CPU of the {name:<10} {sum:.2} s: {}", shares.join(", "))?;
+        }
+    }
+    Ok(())
 }
 
 /// With as many digits as are worth reading.

@@ -4,6 +4,7 @@
 
 mod peers;
 mod program;
+mod redis;
 mod tidegate;
 
 use std::net::SocketAddr;
@@ -15,6 +16,7 @@ use clap::ValueEnum;
 use crate::driver::Target;
 use crate::measure::Process;
 use crate::protocol::Name;
+use crate::scenario::Scenario;
 use program::Program;
 
 /// What can be started.
@@ -79,6 +81,21 @@ pub(crate) struct Wanted {
     /// The gateway, where it is Tidegate.
     pub(crate) gateway: PathBuf,
     pub(crate) nodes: u32,
+    /// Masters of a Redis Cluster; 0: a single server.
+    pub(crate) masters: u32,
+    /// With a worker, which has the job that counts.
+    pub(crate) jobs: bool,
+}
+
+impl Wanted {
+    pub(crate) fn suited(self, scenario: &Scenario) -> Self {
+        Self {
+            nodes: scenario.nodes,
+            masters: scenario.masters,
+            jobs: scenario.jobs.is_some(),
+            ..self
+        }
+    }
 }
 
 /// The cores of the server, and of everything else.
@@ -98,7 +115,8 @@ pub(crate) struct Server {
     wanted: Wanted,
     cores: Cores,
     nodes: Vec<Node>,
-    redis: Option<Program>,
+    redis: Vec<Program>,
+    worker: Option<Program>,
     // Last, as programs are ended before it is removed.
     folder: tempfile::TempDir,
     /// Nodes that were told to end.
@@ -116,20 +134,21 @@ impl Server {
             return Ok(Start::Missing(missing));
         }
         ensure!(
-            wanted.nodes == 1 || wanted.kind == Kind::Tidegate,
-            "only Tidegate is started as several nodes"
+            (wanted.nodes == 1 && wanted.masters == 0) || wanted.kind == Kind::Tidegate,
+            "only Tidegate is started as several nodes, or on a Cluster"
         );
         let folder = tempfile::tempdir()?;
-        let redis = wanted
-            .kind
-            .on_redis()
-            .then(|| program::redis(folder.path(), cores.rest))
-            .transpose()?;
+        let redis = if wanted.kind.on_redis() {
+            redis::start(folder.path(), cores.rest, wanted.masters)?
+        } else {
+            Vec::new()
+        };
         let mut server = Self {
             wanted,
             cores,
             nodes: Vec::new(),
             redis,
+            worker: None,
             folder,
             ending: Vec::new(),
         };
@@ -137,15 +156,21 @@ impl Server {
             let node = server.node()?;
             server.nodes.push(node);
         }
+        if server.wanted.jobs {
+            let url = redis::url(&server.redis);
+            let worker = tidegate::worker(server.folder.path(), cores.rest, &server.wanted.gateway, &url)?;
+            server.worker = Some(worker);
+        }
         Ok(Start::Running(Box::new(server)))
     }
 
     fn node(&self) -> Result<Node> {
-        let redis = self.redis.as_ref().map_or(0, |redis| redis.port);
+        let redis = self.redis.first().map_or(0, |redis| redis.port);
+        let url = redis::url(&self.redis);
         let (folder, core) = (self.folder.path(), self.cores.server);
         let program = match self.wanted.kind {
-            Kind::Tidegate => tidegate::start(folder, core, &self.wanted.gateway, redis, 100)?,
-            Kind::TidegateNoLog => tidegate::start(folder, core, &self.wanted.gateway, redis, 0)?,
+            Kind::Tidegate => tidegate::start(folder, core, &self.wanted.gateway, &url, 100)?,
+            Kind::TidegateNoLog => tidegate::start(folder, core, &self.wanted.gateway, &url, 0)?,
             other => peers::start(other, folder, core, redis)?,
         };
         let address = SocketAddr::from(([127, 0, 0, 1], program.port));

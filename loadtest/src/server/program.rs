@@ -135,16 +135,6 @@ pub(super) fn port() -> Result<u16> {
     bail!("no port is free from {FIRST_PORT} on")
 }
 
-pub(super) fn redis(folder: &Path, core: u32) -> Result<Program> {
-    let port = port()?;
-    let dir = folder.display().to_string();
-    let number = port.to_string();
-    let own = ["--port", &number, "--bind", "127.0.0.1", "--dir", &dir];
-    let rest = ["--save", "", "--appendonly", "no", "--maxclients", "1000"];
-    start(folder, core, port, "redis-server", &[&own[..], &rest].concat())
-        .context("redis-server (apt-get install redis-server)")
-}
-
 /// Where a program is in PATH, or where Debian keeps servers.
 pub(super) fn find(name: &str) -> Option<std::path::PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();

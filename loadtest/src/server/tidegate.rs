@@ -10,7 +10,7 @@ pub(super) fn start(
     folder: &Path,
     core: u32,
     gateway: &Path,
-    redis: u16,
+    redis: &str,
     log_size: usize,
 ) -> Result<Program> {
     let gateway = gateway.canonicalize().with_context(|| {
@@ -21,7 +21,7 @@ pub(super) fn start(
     let text = format!(
         r#"
 [redis]
-url = "redis://127.0.0.1:{redis}"
+url = "{redis}"
 [gateway]
 listen = "127.0.0.1:{listen}"
 admin_listen = "127.0.0.1:{admin}"
@@ -59,4 +59,33 @@ publish = "anyone"
     let ready = "GET /readyz HTTP/1.1\r\nHost: load\r\nConnection: close\r\n\r\n";
     program.wait_for("Redis", || program::answers(admin, ready))?;
     Ok(program)
+}
+
+/// The worker beside that gateway.
+pub(super) fn worker(folder: &Path, core: u32, gateway: &Path, redis: &str) -> Result<Program> {
+    let worker = gateway.with_file_name("tidegate-worker");
+    let worker = worker.canonicalize().with_context(|| {
+        let file = worker.display();
+        format!("{file}: cargo build --release -p tidegate-worker makes it")
+    })?;
+    let admin = program::port()?;
+    let text = format!(
+        r#"
+[redis]
+url = "{redis}"
+[worker]
+admin_listen = "127.0.0.1:{admin}"
+concurrency = 64
+apps = []
+[[worker.command]]
+name = "steps"
+path = "/usr/bin/seq"
+arguments = ["-f", "%g%%", "[0-9]+", "[0-9]+", "100"]
+"#
+    );
+    let file = folder.join("worker.toml");
+    std::fs::write(&file, text)?;
+    let file = file.display().to_string();
+    let worker = worker.display().to_string();
+    program::start(folder, core, admin, &worker, &["--config", &file])
 }

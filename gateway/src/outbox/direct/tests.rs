@@ -55,11 +55,7 @@ impl Rig {
     /// The task has nothing to do.
     fn rest(&self) {
         let waker = Waker::from(self.wakes.clone());
-        assert!(
-            self.outbox
-                .poll_take(&Context::from_waker(&waker))
-                .is_pending()
-        );
+        assert!(self.outbox.poll_take(&Context::from_waker(&waker)).is_pending());
     }
 
     fn put(&self, byte: u8, size: usize) -> Put {

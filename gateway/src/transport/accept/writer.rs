@@ -30,11 +30,7 @@ impl Writer {
     }
 
     /// Writes as much as the socket takes, as soon as it takes something. For the connection's task, which is woken.
-    pub(super) fn poll_write(
-        &self,
-        cx: &mut Context<'_>,
-        slices: &[IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
+    pub(super) fn poll_write(&self, cx: &mut Context<'_>, slices: &[IoSlice<'_>]) -> Poll<io::Result<usize>> {
         let socket: &TcpStream = (*self.0).as_ref();
         loop {
             ready!(socket.poll_write_ready(cx))?;

@@ -90,7 +90,6 @@ impl SendQueue {
         Poll::Ready(Ok(()))
     }
 
-
     fn advance(&mut self, mut written: usize) {
         self.bytes = self.bytes.saturating_sub(written);
         while let Some(first) = self.frames.front_mut() {
@@ -170,7 +169,10 @@ mod tests {
         for _ in 0..100 {
             many.push(Bytes::from_static(b"x"));
         }
-        assert_eq!(gather(many.frames.iter(), &mut [IoSlice::new(&[]); SLICES]), SLICES);
+        assert_eq!(
+            gather(many.frames.iter(), &mut [IoSlice::new(&[]); SLICES]),
+            SLICES
+        );
         let mut large = SendQueue::new();
         for _ in 0..10 {
             large.push(vec![0; 40_000].into());
