@@ -43,6 +43,10 @@ pub(crate) struct Scenario {
     /// Bursts per second. They begin when they are due, whatever the server does.
     #[serde(default = "rate")]
     pub(crate) rate: f64,
+    /// A burst is not sent before all of the one before have arrived, so that a server which has no time to lose does not
+    /// find several at once: for what a delivery costs, and not for latency.
+    #[serde(default)]
+    pub(crate) lockstep: bool,
     /// Instead of `rate`: as many as take this part of the server's core.
     #[serde(default)]
     pub(crate) load: Option<f64>,

@@ -14,6 +14,8 @@ pub(crate) struct Counts {
     /// Times that a client was told that something is missing.
     pub(crate) told: u64,
     pub(crate) errors: u64,
+    /// The last of them.
+    pub(crate) error: Option<String>,
     /// Of the whole run.
     pub(crate) returns: Returns,
     pub(crate) latency: Histogram<u64>,
@@ -35,6 +37,7 @@ impl Counts {
             missing: 0,
             told: 0,
             errors: 0,
+            error: None,
             returns: Returns::default(),
             latency: Histogram::new_with_bounds(1, LONGEST, 3)?,
         })

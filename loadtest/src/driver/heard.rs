@@ -56,6 +56,7 @@ impl Ear<'_> {
                 if self.counts.errors > 1_000 {
                     bail!("more than 1000 errors, the last of them: {text}");
                 }
+                self.counts.error = Some(text);
             }
             Event::Heard(_) => {}
         }

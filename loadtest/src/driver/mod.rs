@@ -164,6 +164,7 @@ impl<'s> Driver<'s> {
             missing: counts.missing,
             told: counts.told,
             errors: counts.errors,
+            error: counts.error.clone(),
             latency: Latency::of(&counts.latency),
             phase: begin.until(&end, self.following),
         })

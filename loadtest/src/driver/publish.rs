@@ -31,6 +31,10 @@ impl Driver<'_> {
         let mut frames = Vec::new();
         while due < end {
             self.wait_until(due)?;
+            if self.scenario.lockstep {
+                self.arrive(before + expected)?;
+                due = Instant::now();
+            }
             let since = u64::try_from((due - self.started).as_nanos())?;
             frames.clear();
             for _ in 0..burst {
@@ -58,14 +62,20 @@ impl Driver<'_> {
         }
         if self.scenario.stalled == 0 {
             self.bar.set_message("waiting");
-            let limit = Instant::now() + PATIENCE;
-            while self.counts.delivered + self.counts.missing - before < expected && Instant::now() < limit {
-                self.turn(Duration::from_millis(100))?;
-            }
+            self.arrive(before + expected)?;
         } else {
             self.wait(SETTLE)?;
         }
         Ok((sent, expected))
+    }
+
+    /// Waits until so many deliveries have arrived, or must be taken to be lost.
+    fn arrive(&mut self, expected: u64) -> Result<()> {
+        let limit = Instant::now() + PATIENCE;
+        while self.counts.delivered + self.counts.missing < expected && Instant::now() < limit {
+            self.turn(Duration::from_millis(100))?;
+        }
+        Ok(())
     }
 
     /// The rate that takes this part of the server's core.

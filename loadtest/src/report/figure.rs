@@ -77,6 +77,8 @@ impl Figure {
         match self {
             Self::Deliveries => Some(count(one.delivered) / positive(one.phase.server_cpu_seconds?)?),
             Self::Redis => Some(one.phase.redis_cpu_seconds? * 1e6 / positive(count(one.published))?),
+            // Sent when the one before had arrived, and so never late.
+            _ if report.scenario.lockstep => None,
             Self::P50 => Some(one.latency.p50),
             Self::P99 => Some(one.latency.p99),
             Self::P999 => Some(one.latency.p999),

@@ -61,6 +61,8 @@ pub(crate) struct Delivery {
     /// Times that a client was told that something is missing.
     pub(crate) told: u64,
     pub(crate) errors: u64,
+    /// The last of them, as the server said it.
+    pub(crate) error: Option<String>,
     pub(crate) latency: Latency,
     pub(crate) phase: Phase,
 }

@@ -69,6 +69,9 @@ impl fmt::Display for Report {
             one.told,
             one.errors
         )?;
+        if let Some(error) = &one.error {
+            writeln!(f, "  the last error        {error}")?;
+        }
         for figure in [Figure::Deliveries, Figure::Redis] {
             if let Some(value) = figure.of(self) {
                 writeln!(f, "  {:<34} {}", figure.label(), number(value))?;
