@@ -1,59 +1,46 @@
-//! What one client must be told: offsets that grow by one. Looks for its fields as bytes, which is cheap, and right for
-//! frames whose `data` is ours.
+//! What one client must be told: numbers that grow by one. They are the server's offsets, or where it has none the
+//! numbers that the publisher put into its messages.
 
-/// Where a client is in its topic.
+/// Where a client is in its topic: what it names when it comes back.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Position {
+    pub(crate) epoch: Box<str>,
+    pub(crate) offset: u64,
+    pub(crate) tag: Box<str>,
+}
+
+/// Where a client is.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Audit {
     last: Option<u64>,
 }
 
-/// What a message was.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Seen {
-    /// A publication, which was due so many nanoseconds after the start of the run; with what was missing before it.
-    Message {
-        due: u64,
-        missing: u64,
-    },
-    /// The server says that something will not come.
-    Told,
-    Other,
-}
-
 impl Audit {
-    /// The position that a subscription began at.
+    /// The place that a subscription began at.
     pub(crate) fn start(&mut self, offset: u64) {
         self.last = Some(offset);
     }
 
-    pub(crate) fn message(&mut self, text: &[u8]) -> Seen {
-        if contains(text, b"\"type\":\"message\"") {
-            let due = number(text, b"\"due\":").unwrap_or_default();
-            let missing = match (number(text, b"\"offset\":"), self.last) {
-                (Some(offset), Some(last)) => {
-                    self.last = Some(offset);
-                    // An offset that comes again counts as one that is wrong.
-                    if offset > last { offset - last - 1 } else { 1 }
-                }
-                (Some(offset), None) => {
-                    self.last = Some(offset);
-                    0
-                }
-                (None, _) => 0,
-            };
-            return Seen::Message { due, missing };
-        }
-        if contains(text, b"\"type\":\"lagged\"") || contains(text, b"\"type\":\"reset\"") {
-            self.last = None;
-            return Seen::Told;
-        }
-        Seen::Other
+    /// Whatever comes next is right.
+    pub(crate) fn forget(&mut self) {
+        self.last = None;
+    }
+
+    /// How many are missing before it. One that comes again counts as one that is wrong.
+    pub(crate) fn message(&mut self, number: u64) -> u64 {
+        let missing = match self.last {
+            Some(last) if number > last => number - last - 1,
+            Some(_) => 1,
+            None => 0,
+        };
+        self.last = Some(number);
+        missing
     }
 }
 
-/// Within the first bytes, where the server puts what is not `data`.
-fn contains(text: &[u8], what: &[u8]) -> bool {
-    text[..text.len().min(64)]
+/// Within the first bytes, where a server puts what is not `data`.
+pub(crate) fn contains(text: &[u8], what: &[u8]) -> bool {
+    text[..text.len().min(96)]
         .windows(what.len())
         .any(|window| window == what)
 }
@@ -61,10 +48,26 @@ fn contains(text: &[u8], what: &[u8]) -> bool {
 /// The number after a key.
 pub(crate) fn number(text: &[u8], key: &[u8]) -> Option<u64> {
     let at = text.windows(key.len()).position(|window| window == key)? + key.len();
-    let digits = text[at..].iter().take_while(|byte| byte.is_ascii_digit());
+    digits(&text[at..])
+}
+
+/// The number after the last such key.
+pub(crate) fn last_number(text: &[u8], key: &[u8]) -> Option<u64> {
+    let at = text.windows(key.len()).rposition(|window| window == key)? + key.len();
+    digits(&text[at..])
+}
+
+/// The text after the last such key, up to the quote.
+pub(crate) fn field<'t>(text: &'t [u8], key: &[u8]) -> Option<&'t str> {
+    let at = text.windows(key.len()).rposition(|window| window == key)? + key.len();
+    let end = text[at..].iter().position(|byte| *byte == b'"')?;
+    std::str::from_utf8(&text[at..at + end]).ok()
+}
+
+fn digits(text: &[u8]) -> Option<u64> {
     let mut number: u64 = 0;
     let mut any = false;
-    for digit in digits {
+    for digit in text.iter().take_while(|byte| byte.is_ascii_digit()) {
         number = number.checked_mul(10)?.checked_add(u64::from(digit - b'0'))?;
         any = true;
     }
@@ -75,24 +78,21 @@ pub(crate) fn number(text: &[u8], key: &[u8]) -> Option<u64> {
 mod tests {
     use super::*;
 
-    fn message(offset: u64) -> Vec<u8> {
-        format!("{{\"type\":\"message\",\"topic\":\"t\",\"data\":{{\"due\":7}},\"offset\":{offset}}}")
-            .into_bytes()
-    }
-
     #[test]
     fn what_is_missing_is_counted_and_what_comes_twice_is_wrong() {
         let mut audit = Audit::default();
         audit.start(4);
-        let seen = |missing| Seen::Message { due: 7, missing };
-        assert_eq!(audit.message(&message(5)), seen(0));
-        assert_eq!(audit.message(&message(8)), seen(2));
-        assert_eq!(audit.message(&message(8)), seen(1));
-        assert_eq!(
-            audit.message(b"{\"type\":\"lagged\",\"from\":9,\"to\":11}"),
-            Seen::Told
-        );
-        assert_eq!(audit.message(&message(12)), seen(0));
-        assert_eq!(audit.message(b"{\"type\":\"pong\"}"), Seen::Other);
+        let missing: Vec<_> = [5, 8, 8].map(|offset| audit.message(offset)).into();
+        assert_eq!(missing, [0, 2, 1]);
+        audit.forget();
+        assert_eq!(audit.message(12), 0, "what was told to be missing is no fault");
+    }
+
+    #[test]
+    fn fields_are_found_from_the_end() {
+        let text = br#"{"offset":1,"tag":"a","offset":23,"tag":"b"}"#;
+        assert_eq!(number(text, b"\"offset\":"), Some(1));
+        assert_eq!(last_number(text, b"\"offset\":"), Some(23));
+        assert_eq!(field(text, b"\"tag\":\""), Some("b"));
     }
 }

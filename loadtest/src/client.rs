@@ -5,27 +5,36 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use anyhow::{Context, Result, bail};
 use mio::net::TcpStream;
-use socket2::{Domain, Protocol, Socket, Type};
+use socket2::{Domain, Protocol as Transport, Socket, Type};
 
-use crate::audit::Audit;
+use crate::audit::{Audit, Position};
 use crate::frame::{self, Frame};
-
-/// Clients of one source address: fewer than there are ports to connect from.
-const PER_ADDRESS: usize = 20_000;
+use crate::protocol::{Heard, Protocol};
 
 pub(crate) struct Client {
     pub(crate) stream: TcpStream,
     pub(crate) stage: Stage,
     pub(crate) audit: Audit,
+    /// Where to go on after a reconnection. Only kept where a scenario has any.
+    pub(crate) position: Option<Box<Position>>,
+    /// Was there before, and says where it was.
+    pub(crate) returning: bool,
+    /// Milliseconds after which the server wants it back.
+    pub(crate) back_after: Option<u64>,
     /// What was read and is no whole frame yet. Empty, and without memory, most of the time.
     rest: Vec<u8>,
-    /// What the socket did not take yet.
+    /// Of protocols that are streams: what came in whole frames and is not whole.
+    partial: Vec<u8>,
+    /// What the socket did not take yet, and how much of it was taken since.
     unsent: Vec<u8>,
+    taken: usize,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Stage {
     Upgrading,
+    /// Upgraded; the server has more to say before a client may subscribe.
+    Greeting,
     Subscribing,
     Following,
     /// Does not read any more.
@@ -33,34 +42,50 @@ pub(crate) enum Stage {
     Gone,
 }
 
+/// What a socket has brought.
+pub(crate) enum Event<'t> {
+    Upgraded,
+    Heard(Heard<'t>),
+}
+
 impl Client {
-    /// Connects, and sends the request for the upgrade. The kernel connects on loopback at once.
-    pub(crate) fn connect(target: SocketAddr, path: &str, number: usize) -> Result<Self> {
-        let socket = Socket::new(Domain::for_address(target), Type::STREAM, Some(Protocol::TCP))?;
+    /// Connects, from the source address with this number. The kernel connects on loopback at once.
+    pub(crate) fn connect(target: SocketAddr, source: u8) -> Result<Self> {
+        let socket = Socket::new(Domain::for_address(target), Type::STREAM, Some(Transport::TCP))?;
         if let IpAddr::V4(address) = target.ip()
             && address.is_loopback()
+            && source > 0
         {
-            let last = u8::try_from(1 + number / PER_ADDRESS).context("too many clients")?;
-            socket.bind(&SocketAddr::from((Ipv4Addr::new(127, 0, 0, last), 0)).into())?;
+            let source = Ipv4Addr::new(127, 0, 0, 1 + source);
+            socket.bind(&SocketAddr::from((source, 0)).into())?;
         }
         socket
             .connect(&target.into())
             .with_context(|| format!("{target} does not take connections"))?;
         socket.set_nonblocking(true)?;
         socket.set_tcp_nodelay(true)?;
-        let mut client = Self {
+        Ok(Self {
             stream: TcpStream::from_std(socket.into()),
             stage: Stage::Upgrading,
             audit: Audit::default(),
+            position: None,
+            returning: false,
+            back_after: None,
             rest: Vec::new(),
+            partial: Vec::new(),
             unsent: Vec::new(),
-        };
+            taken: 0,
+        })
+    }
+
+    pub(crate) fn upgrade(&mut self, host: SocketAddr, path: &str, protocol: &dyn Protocol) -> Result<()> {
+        let sub = protocol.subprotocol();
+        let sub = sub.map_or_else(String::new, |name| format!("Sec-WebSocket-Protocol: {name}\r\n"));
         let request = format!(
-            "GET {path} HTTP/1.1\r\nHost: {target}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
-             Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+            "GET {path} HTTP/1.1\r\nHost: {host}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
+             Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n{sub}\r\n"
         );
-        client.send(request.as_bytes())?;
-        Ok(client)
+        self.send(request.as_bytes())
     }
 
     /// Sends it, or keeps it for when the socket takes it.
@@ -70,25 +95,50 @@ impl Client {
     }
 
     pub(crate) fn flush(&mut self) -> Result<()> {
-        while !self.unsent.is_empty() {
-            match self.stream.write(&self.unsent) {
+        while self.taken < self.unsent.len() {
+            match self.stream.write(&self.unsent[self.taken..]) {
                 Ok(0) => bail!("the socket takes nothing"),
-                Ok(written) => drop(self.unsent.drain(..written)),
+                Ok(written) => self.taken += written,
                 Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(()),
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) if matches!(error.kind(), ErrorKind::BrokenPipe | ErrorKind::ConnectionReset) => {
+                    self.stage = Stage::Gone;
+                    break;
+                }
                 Err(error) => return Err(error.into()),
             }
         }
         // An idle client holds no memory for what it once sent.
         self.unsent = Vec::new();
+        self.taken = 0;
         Ok(())
     }
 
-    /// Reads what is there and hands on each text message. The answer to the upgrade counts as an empty one.
+    /// Bytes that the server has not taken.
+    pub(crate) fn backlog(&self) -> usize {
+        self.unsent.len() - self.taken
+    }
+
+    /// Reads what is there and throws it away: answers to a publisher's requests.
+    pub(crate) fn discard(&mut self, scratch: &mut [u8]) {
+        loop {
+            match self.stream.read(scratch) {
+                Ok(0) => self.stage = Stage::Gone,
+                Ok(_) => continue,
+                Err(error) if error.kind() == ErrorKind::WouldBlock => {}
+                Err(error) if error.kind() == ErrorKind::Interrupted => continue,
+                Err(_) => self.stage = Stage::Gone,
+            }
+            return;
+        }
+    }
+
+    /// Reads what is there and hands on what it means.
     pub(crate) fn read(
         &mut self,
         scratch: &mut [u8],
-        mut message: impl FnMut(&mut Self, &[u8]) -> Result<()>,
+        protocol: &dyn Protocol,
+        mut event: impl FnMut(&mut Self, Event<'_>) -> Result<()>,
     ) -> Result<()> {
         loop {
             let length = match self.stream.read(scratch) {
@@ -105,19 +155,20 @@ impl Client {
                 }
             };
             if self.rest.is_empty() {
-                let used = self.take(&scratch[..length], &mut message)?;
+                let used = self.take(&scratch[..length], protocol, &mut event)?;
                 if used < length {
                     self.rest.extend_from_slice(&scratch[used..length]);
                 }
             } else {
                 let mut whole = std::mem::take(&mut self.rest);
                 whole.extend_from_slice(&scratch[..length]);
-                let used = self.take(&whole, &mut message)?;
+                let used = self.take(&whole, protocol, &mut event)?;
                 if used < whole.len() {
                     self.rest.extend_from_slice(&whole[used..]);
                 }
             }
-            if matches!(self.stage, Stage::Gone | Stage::Stalled) {
+            // A short read has emptied the socket; what comes later is another event.
+            if matches!(self.stage, Stage::Gone | Stage::Stalled) || length < scratch.len() {
                 return Ok(());
             }
         }
@@ -127,7 +178,8 @@ impl Client {
     fn take(
         &mut self,
         bytes: &[u8],
-        message: &mut impl FnMut(&mut Self, &[u8]) -> Result<()>,
+        protocol: &dyn Protocol,
+        event: &mut impl FnMut(&mut Self, Event<'_>) -> Result<()>,
     ) -> Result<usize> {
         let mut used = 0;
         if self.stage == Stage::Upgrading {
@@ -139,19 +191,51 @@ impl Client {
                 bail!("no upgrade: {}", head.lines().next().unwrap_or_default());
             }
             used = end + 4;
-            self.stage = Stage::Subscribing;
-            message(self, b"")?;
+            self.stage = Stage::Greeting;
+            event(self, Event::Upgraded)?;
         }
         while let Some(one) = Frame::first(&bytes[used..]) {
             let payload = &bytes[used + one.start..used + one.end];
             used += one.end;
             match one.opcode {
-                frame::TEXT => message(self, payload)?,
+                frame::TEXT | frame::BINARY | frame::CONTINUATION => {
+                    self.payload(payload, protocol, event)?;
+                }
                 frame::PING => self.send(&frame::masked(frame::PONG, payload))?,
                 frame::CLOSE => self.stage = Stage::Gone,
                 _ => {}
             }
         }
         Ok(used)
+    }
+
+    fn payload(
+        &mut self,
+        payload: &[u8],
+        protocol: &dyn Protocol,
+        event: &mut impl FnMut(&mut Self, Event<'_>) -> Result<()>,
+    ) -> Result<()> {
+        let mut broken = None;
+        let mut hear = |client: &mut Self, bytes: &[u8]| {
+            protocol.hear(bytes, &mut |heard| {
+                if broken.is_none() {
+                    broken = event(client, Event::Heard(heard)).err();
+                }
+            })
+        };
+        if self.partial.is_empty() {
+            let used = hear(self, payload);
+            if protocol.is_stream() && used < payload.len() {
+                self.partial.extend_from_slice(&payload[used..]);
+            }
+        } else {
+            let mut whole = std::mem::take(&mut self.partial);
+            whole.extend_from_slice(payload);
+            let used = hear(self, &whole);
+            if used < whole.len() {
+                self.partial.extend_from_slice(&whole[used..]);
+            }
+        }
+        broken.map_or(Ok(()), Err)
     }
 }

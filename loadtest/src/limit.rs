@@ -12,12 +12,15 @@ use base64::Engine;
 use mio::net::{TcpListener, TcpStream};
 use mio::{Events, Interest, Poll, Token};
 use sha1::{Digest, Sha1};
+use socket2::{Domain, Protocol, Socket, Type};
 
 use crate::audit::number;
 use crate::frame::{self, Frame};
 
 const LISTENER: Token = Token(usize::MAX);
 const SCRATCH: usize = 64 * 1024;
+/// Connections that wait to be taken: a burst of them is not turned away.
+const BACKLOG: i32 = 4096;
 /// Most publications that share one write.
 const BATCH: usize = 32;
 /// RFC 6455, section 1.3.
@@ -25,9 +28,12 @@ const GUID: &str = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
 
 struct Limit {
     poll: Poll,
-    clients: HashMap<usize, Peer>,
-    topics: HashMap<Vec<u8>, Topic>,
-    next: usize,
+    /// By their number; None once they are gone.
+    clients: Vec<Option<Peer>>,
+    names: HashMap<Vec<u8>, usize>,
+    topics: Vec<Topic>,
+    /// Topics that have something to be written.
+    waiting: Vec<usize>,
     most: usize,
 }
 
@@ -48,12 +54,18 @@ struct Topic {
 
 /// Until the time is up, so that it is not forgotten.
 pub(crate) fn serve(listen: SocketAddr, batched: bool, seconds: u64) -> Result<()> {
-    let mut listener = TcpListener::bind(listen).with_context(|| listen.to_string())?;
+    let socket = Socket::new(Domain::for_address(listen), Type::STREAM, Some(Protocol::TCP))?;
+    socket.set_reuse_address(true)?;
+    socket.set_nonblocking(true)?;
+    socket.bind(&listen.into()).with_context(|| listen.to_string())?;
+    socket.listen(BACKLOG)?;
+    let mut listener = TcpListener::from_std(socket.into());
     let mut limit = Limit {
         poll: Poll::new()?,
-        clients: HashMap::new(),
-        topics: HashMap::new(),
-        next: 0,
+        clients: Vec::new(),
+        names: HashMap::new(),
+        topics: Vec::new(),
+        waiting: Vec::new(),
         most: if batched { BATCH } else { 1 },
     };
     limit
@@ -95,20 +107,19 @@ impl Limit {
             stream.set_nodelay(true)?;
             self.poll
                 .registry()
-                .register(&mut stream, Token(self.next), Interest::READABLE)?;
+                .register(&mut stream, Token(self.clients.len()), Interest::READABLE)?;
             let peer = Peer {
                 stream,
                 upgraded: false,
                 rest: Vec::new(),
             };
-            self.clients.insert(self.next, peer);
-            self.next += 1;
+            self.clients.push(Some(peer));
         }
     }
 
     fn read(&mut self, number: usize, scratch: &mut [u8]) {
         loop {
-            let Some(peer) = self.clients.get_mut(&number) else {
+            let Some(peer) = self.peer(number) else {
                 return;
             };
             match peer.stream.read(scratch) {
@@ -117,7 +128,7 @@ impl Limit {
                 _ => return self.forget(number),
             }
         }
-        let Some(peer) = self.clients.get_mut(&number) else {
+        let Some(peer) = self.peer(number) else {
             return;
         };
         let mut bytes = std::mem::take(&mut peer.rest);
@@ -152,7 +163,7 @@ impl Limit {
             used = end;
         }
         bytes.drain(..used);
-        if let Some(peer) = self.clients.get_mut(&number) {
+        if let Some(peer) = self.peer(number) {
             peer.rest = if bytes.is_empty() { Vec::new() } else { bytes };
         }
         self.flush();
@@ -162,9 +173,15 @@ impl Limit {
         let Some(topic) = field(text, b"\"topic\":\"") else {
             return;
         };
-        let topic = topic.to_vec();
+        let topic = if let Some(topic) = self.names.get(topic) {
+            *topic
+        } else {
+            self.names.insert(topic.to_vec(), self.topics.len());
+            self.topics.push(Topic::default());
+            self.topics.len() - 1
+        };
+        let entry = &mut self.topics[topic];
         if text.starts_with(b"{\"action\":\"subscribe\"") {
-            let entry = self.topics.entry(topic).or_default();
             entry.followers.push(number);
             let id = number_of(text);
             let answer = format!(
@@ -173,8 +190,7 @@ impl Limit {
             );
             let frame = frame::unmasked(frame::TEXT, answer.as_bytes());
             let written = self
-                .clients
-                .get_mut(&number)
+                .peer(number)
                 .is_some_and(|peer| peer.stream.write_all(&frame).is_ok());
             if !written {
                 self.forget(number);
@@ -184,36 +200,37 @@ impl Limit {
                 return;
             };
             let data = &text[at + 7..text.len().saturating_sub(1)];
-            let entry = self.topics.entry(topic.clone()).or_default();
             entry.offset += 1;
             let head = format!("{{\"type\":\"message\",\"offset\":{},\"data\":", entry.offset);
             let message = [head.as_bytes(), data, b"}"].concat();
             entry.ready.extend(frame::unmasked(frame::TEXT, &message));
             entry.frames += 1;
+            if entry.frames == 1 {
+                self.waiting.push(topic);
+            }
             if entry.frames >= self.most {
-                self.write(&topic);
+                self.write(topic);
             }
         }
     }
 
     /// What waits for more to share its write is not made to wait for another read.
     fn flush(&mut self) {
-        let waiting = self.topics.iter().filter(|(_, topic)| topic.frames > 0);
-        let waiting: Vec<_> = waiting.map(|(name, _)| name.clone()).collect();
-        for topic in waiting {
-            self.write(&topic);
+        for topic in std::mem::take(&mut self.waiting) {
+            self.write(topic);
         }
     }
 
-    fn write(&mut self, topic: &[u8]) {
-        let Some(entry) = self.topics.get_mut(topic) else {
+    fn write(&mut self, topic: usize) {
+        let entry = &mut self.topics[topic];
+        if entry.frames == 0 {
             return;
-        };
+        }
         let frames = std::mem::take(&mut entry.ready);
         entry.frames = 0;
         let mut gone = Vec::new();
         for number in &entry.followers {
-            if let Some(peer) = self.clients.get_mut(number) {
+            if let Some(Some(peer)) = self.clients.get_mut(*number) {
                 let whole = matches!(peer.stream.write(&frames), Ok(length) if length == frames.len());
                 if !whole {
                     gone.push(*number);
@@ -225,11 +242,15 @@ impl Limit {
         }
     }
 
+    fn peer(&mut self, number: usize) -> Option<&mut Peer> {
+        self.clients.get_mut(number)?.as_mut()
+    }
+
     fn forget(&mut self, number: usize) {
-        if let Some(mut peer) = self.clients.remove(&number) {
+        if let Some(mut peer) = self.clients.get_mut(number).and_then(Option::take) {
             // A socket that is not there any more needs no leave.
             let _ = self.poll.registry().deregister(&mut peer.stream);
-            for topic in self.topics.values_mut() {
+            for topic in &mut self.topics {
                 topic.followers.retain(|one| *one != number);
             }
         }

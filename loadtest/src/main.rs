@@ -1,28 +1,40 @@
-//! `loadtest run` puts load on a server that speaks Tidegate's native protocol, and tells what it cost; `loadtest limit`
-//! is the server that does nothing but write, which no other can beat on the same machine.
+//! `loadtest run` puts load on a server and tells what it cost; `loadtest compare` does so with several by turns, other
+//! products among them; `loadtest limit` is the server that does nothing but write, which no other can beat on the same
+//! machine.
 //!
 //! One thread, one epoll, clients of a few hundred bytes. Only ever talks to the address it is given.
 #![allow(clippy::print_stdout, reason = "a program for the terminal")]
 
 mod audit;
 mod client;
+mod compare;
 mod driver;
+mod files;
 mod frame;
 mod limit;
-mod process;
+mod measure;
+mod protocol;
 mod report;
 mod scenario;
+mod server;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use anyhow::{Context, Result};
-use clap::{Parser, Subcommand};
+use anyhow::{Context, Result, bail};
+use clap::{Args, Parser, Subcommand};
 
-use crate::driver::Driver;
-use crate::process::Process;
+use crate::compare::Plan;
+use crate::driver::{Driver, Target};
+use crate::measure::Process;
+use crate::report::Report;
 use crate::scenario::Scenario;
+use crate::server::{Cores, Kind, Wanted};
+
+/// What is compared unless scenarios are named: what speed is about.
+const SCENARIOS: &str =
+    "fan-out,fan-out-bursts,fan-out-bursts-large,many-topics,connect,idle,latency,latency-half";
 
 #[derive(Parser)]
 #[command(name = "loadtest", about = "Load on a gateway, and what it costs")]
@@ -38,21 +50,57 @@ enum Command {
         /// The scenario, as in loadtest/scenarios/
         #[arg(value_name = "FILE")]
         scenario: PathBuf,
-        /// Where the server listens
-        #[arg(long, default_value = "127.0.0.1:8080")]
-        target: SocketAddr,
-        /// Path of an endpoint that takes anonymous clients
-        #[arg(long, default_value = "/ws")]
-        path: String,
-        /// The server's process, whose CPU time and memory are told
+        /// Start this server for the run, and end it afterwards
+        #[arg(long, value_enum, conflicts_with_all = ["target", "pid"])]
+        server: Option<Kind>,
+        /// Where a server listens that is there; several nodes by commas
+        #[arg(long, value_delimiter = ',', default_value = "127.0.0.1:8080")]
+        target: Vec<SocketAddr>,
+        /// What it speaks
+        #[arg(long, value_enum, default_value = "native")]
+        protocol: protocol::Name,
+        /// Path of an endpoint that takes anonymous clients [default: the protocol's usual one]
         #[arg(long)]
-        pid: Option<u32>,
-        /// Put the server on core 0 and this program on core 1
+        path: Option<String>,
+        /// The server's processes, whose CPU time and memory are told
+        #[arg(long, value_delimiter = ',')]
+        pid: Vec<u32>,
+        /// Redis' process, whose CPU time is told
+        #[arg(long)]
+        redis_pid: Option<u32>,
+        /// Put a server that is there on its core and this program on the other
         #[arg(long, requires = "pid")]
         pin: bool,
-        /// Write the report to this file as JSON, too
-        #[arg(long, value_name = "FILE")]
-        json: Option<PathBuf>,
+        #[command(flatten)]
+        place: Place,
+        #[command(flatten)]
+        out: Out,
+    },
+    /// Run scenarios against several servers by turns; tell medians, ratios, and which goals are met
+    Compare {
+        /// Names of scenarios in loadtest/scenarios/, or files
+        #[arg(long = "scenario", value_delimiter = ',', default_value = SCENARIOS)]
+        scenarios: Vec<String>,
+        /// The first is divided by each of the others
+        #[arg(
+            long = "server",
+            value_enum,
+            value_delimiter = ',',
+            default_value = "tidegate,tidegate-no-log,limit,limit-batched,nats,nchan,nchan-redis,mosquitto,socketio,centrifugo"
+        )]
+        servers: Vec<Kind>,
+        /// Another gateway to compare with, as `NAME=FILE`: before and after a change
+        #[arg(long, value_name = "NAME=FILE")]
+        also: Vec<String>,
+        #[arg(long, default_value_t = 3)]
+        rounds: usize,
+        /// The folder of scenarios
+        #[arg(long, default_value = concat!(env!("CARGO_MANIFEST_DIR"), "/scenarios"))]
+        folder: PathBuf,
+        #[command(flatten)]
+        place: Place,
+        #[command(flatten)]
+        out: Out,
     },
     /// Be the limit: upgrade connections, and write each publication to all of them, one write each
     Limit {
@@ -65,6 +113,29 @@ enum Command {
         #[arg(long, default_value_t = 600)]
         seconds: u64,
     },
+}
+
+#[derive(Args)]
+struct Place {
+    /// The gateway that is started
+    #[arg(long, default_value = "target/release/tidegate-gateway")]
+    gateway: PathBuf,
+    /// The core of the server
+    #[arg(long, default_value_t = 0)]
+    server_core: u32,
+    /// The core of this program and of Redis
+    #[arg(long, default_value_t = 1)]
+    core: u32,
+}
+
+#[derive(Args)]
+struct Out {
+    /// Write the report to this file as JSON, too
+    #[arg(long, value_name = "FILE")]
+    json: Option<PathBuf>,
+    /// Write the report to this file as one page with plots, too
+    #[arg(long, value_name = "FILE")]
+    html: Option<PathBuf>,
 }
 
 fn main() -> ExitCode {
@@ -80,33 +151,125 @@ fn main() -> ExitCode {
 
 /// Gives whether nothing was missing.
 fn act(arguments: Arguments) -> Result<bool> {
+    files::raise_limit()?;
     match arguments.command {
         Command::Run {
             scenario,
+            server,
             target,
+            protocol,
             path,
             pid,
+            redis_pid,
             pin,
-            json,
+            place,
+            out,
         } => {
             let scenario = Scenario::read(&scenario)?;
-            let server = pid.map(Process::of);
-            if let (Some(server), true) = (&server, pin) {
-                server.pin(0)?;
-                Process::own().pin(1)?;
-            }
-            let report = Driver::new(scenario, target, &path, server)?.run()?;
+            let report = if let Some(kind) = server {
+                Process::own().pin(place.core)?;
+                Process::own().prefer();
+                let wanted = place.wanted(kind).suited(&scenario);
+                match compare::once(&scenario, wanted, place.cores())? {
+                    Ok(report) => report,
+                    Err(missing) => bail!(missing),
+                }
+            } else {
+                let target = Target {
+                    name: "server".into(),
+                    addresses: target,
+                    path: path.unwrap_or_else(|| protocol.path().into()),
+                    protocol,
+                    server: Process::of(&pid),
+                    redis: Process::of(&Vec::from_iter(redis_pid)),
+                };
+                if pin {
+                    target.server.pin(place.server_core)?;
+                    Process::own().pin(place.core)?;
+                }
+                Driver::new(scenario, target, None)?.run()?
+            };
             println!("{report}");
-            if let Some(file) = json {
-                std::fs::write(&file, serde_json::to_string_pretty(&report)?)
-                    .with_context(|| file.display().to_string())?;
+            let whole = report.is_whole();
+            out.write(&[], &[report])?;
+            Ok(whole)
+        }
+        Command::Compare {
+            scenarios,
+            servers,
+            also,
+            rounds,
+            folder,
+            place,
+            out,
+        } => {
+            let own = |kind: Kind| place.wanted(kind);
+            let mut all: Vec<_> = servers.into_iter().map(own).collect();
+            for one in &also {
+                let (name, file) = one.split_once('=').context("--also: NAME=FILE")?;
+                let mut wanted = own(Kind::Tidegate);
+                (wanted.name, wanted.gateway) = (name.into(), file.into());
+                all.insert(1.min(all.len()), wanted);
             }
-            Ok(report.is_whole())
+            let plan = Plan {
+                scenarios: compare::scenarios(&folder, &scenarios)?,
+                servers: all,
+                rounds,
+                cores: place.cores(),
+            };
+            let comparison = plan.run()?;
+            let tables = comparison.tables();
+            for table in &tables {
+                println!("{table}");
+            }
+            for note in &comparison.notes {
+                println!("{note}");
+            }
+            out.write(&tables, &comparison.runs)?;
+            Ok(comparison.runs.iter().all(Report::is_whole))
         }
         Command::Limit {
             listen,
             batched,
             seconds,
         } => limit::serve(listen, batched, seconds).map(|()| true),
+    }
+}
+
+impl Place {
+    fn cores(&self) -> Cores {
+        Cores {
+            server: self.server_core,
+            rest: self.core,
+        }
+    }
+
+    fn wanted(&self, kind: Kind) -> Wanted {
+        use clap::ValueEnum as _;
+        let name = kind.to_possible_value();
+        Wanted {
+            kind,
+            name: name.map_or_else(String::new, |name| name.get_name().to_owned()),
+            gateway: self.gateway.clone(),
+            nodes: 1,
+            masters: 0,
+            jobs: false,
+        }
+    }
+}
+
+impl Out {
+    fn write(&self, tables: &[report::Table], runs: &[Report]) -> Result<()> {
+        if let Some(file) = &self.json {
+            let text = serde_json::to_string_pretty(runs)?;
+            std::fs::write(file, text).with_context(|| file.display().to_string())?;
+        }
+        if let Some(file) = &self.html {
+            let note = "CPU time and memory are the server's own, as the kernel counts them. Figures of one machine, \
+                        measured by turns, can be compared; those of another cannot.";
+            let page = report::page("Tidegate under load", note, tables, runs);
+            std::fs::write(file, page).with_context(|| file.display().to_string())?;
+        }
+        Ok(())
     }
 }
