@@ -5,10 +5,10 @@ use std::io::Write as _;
 use std::time::Duration;
 
 use anyhow::{anyhow, bail};
-use tidegate_gateway::transport::accept::Certificates;
 use tidegate_shared::backend::Backend;
 use tidegate_shared::broker::Link;
 use tidegate_shared::config::Config;
+use tidegate_shared::tls::Certificates;
 
 use crate::args::Args;
 
@@ -22,7 +22,7 @@ pub(crate) async fn check(args: &Args, config: &Config, backend: &Backend) -> an
         .into_iter()
         .flatten()
     {
-        Certificates::load(files)?;
+        Certificates::load(files, Some(&config.gateway.peers))?;
         say(&format!("tls: {} can be used", files.cert.display()))?;
     }
     if args.embedded {

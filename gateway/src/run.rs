@@ -13,9 +13,9 @@ use prometheus::Registry;
 use thiserror::Error;
 use tidegate_shared::backend::Backend;
 use tidegate_shared::broker::Link;
-use tidegate_shared::config::{Config, Drain, Tls};
+use tidegate_shared::config::{Config, Drain};
 use tidegate_shared::telemetry::Build;
-use tidegate_shared::tls::TlsError;
+use tidegate_shared::tls::{Certificates, TlsError};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
@@ -25,7 +25,7 @@ use crate::advertise;
 use crate::capacity;
 use crate::listeners::Listeners;
 use crate::node::{Node, StartError};
-use crate::transport::accept::{self, Certificates, Settings, Trusted};
+use crate::transport::accept::{self, Settings, Trusted};
 use crate::transport::http::{self, Api, Gate};
 use crate::transport::ws::{OriginError, Origins};
 
@@ -104,8 +104,12 @@ pub async fn run(
     let link = backend.broker.link();
     let config = with_address(config, &listeners);
     let node = Node::start(config.clone(), backend.clone(), &registry, cutting.clone())?;
+    let end = &cutting;
+    let peers = Some(&config.gateway.peers);
+    let certificates = Certificates::of_port(config.gateway.tls.as_ref(), peers, end)?;
     let gate = Arc::new(Gate::new(
         node,
+        certificates.clone(),
         origins,
         Origins::parse(["*"])?,
         open_api_on_loopback,
@@ -119,12 +123,12 @@ pub async fn run(
         handshake_timeout: config.limits.handshake_timeout,
         drain: REQUESTS_END,
         trusted: Trusted(config.gateway.trusted_proxies.clone().into()),
-        tls: certificates(config.gateway.tls.as_ref(), &cutting)?,
+        tls: certificates,
     };
     let admin_settings = Settings {
         connections: ADMIN_CONNECTIONS,
         trusted: Trusted::default(),
-        tls: certificates(config.gateway.admin_tls.as_ref(), &cutting)?,
+        tls: Certificates::of_port(config.gateway.admin_tls.as_ref(), None, end)?,
         ..settings.clone()
     };
     announce(&config, &listeners, open_api_on_loopback);
@@ -184,21 +188,12 @@ async fn reached(mut link: watch::Receiver<Link>) {
     let _ = link.wait_for(|link| matches!(link, Link::Up)).await;
 }
 
-/// What a port shows its clients, looked at again until `end`.
-fn certificates(files: Option<&Tls>, end: &CancellationToken) -> Result<Option<Arc<Certificates>>, TlsError> {
-    let Some(files) = files else { return Ok(None) };
-    let certificates = Arc::new(Certificates::load(files)?);
-    let (followed, end) = (certificates.clone(), end.clone());
-    tokio::spawn(async move { followed.follow(end).await });
-    Ok(Some(certificates))
-}
-
 /// What other nodes are told, if the configuration does not say it.
 fn with_address(config: Arc<Config>, listeners: &Listeners) -> Arc<Config> {
     match listeners.client.local_addr() {
         Ok(bound) if config.gateway.advertise.is_none() => {
             let mut config = (*config).clone();
-            config.gateway.advertise = Some(advertise::derive(bound));
+            config.gateway.advertise = Some(advertise::derive(bound, config.gateway.tls.is_some()));
             Arc::new(config)
         }
         _ => config,

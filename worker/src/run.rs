@@ -12,11 +12,12 @@ use tidegate_shared::backend::Backend;
 use tidegate_shared::config::Config;
 use tidegate_shared::readiness::Readiness;
 use tidegate_shared::telemetry::Build;
+use tidegate_shared::tls::{Certificates, TlsError};
 use tidegate_shared::trace::Tracer;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
-use crate::admin;
+use crate::admin::{self, Secured};
 use crate::apps;
 use crate::backup::BackupHandler;
 use crate::call;
@@ -36,6 +37,8 @@ pub enum RunError {
     Worker(#[from] WorkerError),
     #[error("a metric cannot be registered: {0}")]
     Metrics(#[from] prometheus::Error),
+    #[error(transparent)]
+    Tls(#[from] TlsError),
     #[error("the admin port failed: {0}")]
     Admin(#[from] io::Error),
 }
@@ -90,7 +93,7 @@ pub async fn serve(
         "tidegate-worker",
         &host_name(),
         &registry,
-        ended,
+        ended.clone(),
     )?;
     let mut builder = Worker::builder(backend)
         .name(host_name())
@@ -105,15 +108,20 @@ pub async fn serve(
     }
     let worker = register(builder, &config).build()?;
 
+    let certificates = Certificates::of_port(settings.admin_tls.as_ref(), None, &ended)?;
     if let Some(admin) = &admin {
-        tracing::info!("probes and metrics on http://{}", admin.local_addr()?);
+        let scheme = if certificates.is_some() { "https" } else { "http" };
+        tracing::info!("probes and metrics on {scheme}://{}", admin.local_addr()?);
     }
     let readiness = Arc::new(Readiness::default());
     let router = admin::router(Arc::clone(&readiness), registry);
     let admin = async {
-        match admin {
-            Some(listener) => axum::serve(listener, router).await,
-            None => std::future::pending().await,
+        match (admin, certificates) {
+            (Some(listener), Some(certificates)) => {
+                axum::serve(Secured::new(listener, certificates), router).await
+            }
+            (Some(listener), None) => axum::serve(listener, router).await,
+            (None, _) => std::future::pending().await,
         }
     };
     let health = async {

@@ -38,6 +38,7 @@ def main(chart, output):
             (output / "plain.yaml").write_text("# The chart with its defaults, by `cargo xtask generate`.\n" + plain)
     (output / "custom.json").write_text(json.dumps(custom))
     refused(engine, chart)
+    secured(engine, chart)
     print("linted and rendered:", ", ".join(cases))
 
 
@@ -99,6 +100,7 @@ def refused(engine, chart):
         "a secret in the configuration": {"config": {"auth": {"jwt": {"secret": "not here"}}}},
         "a time without a unit": {"config": {"drain": {"grace": "10"}}},
         "two autoscalers": {"worker": {"autoscaling": {"enabled": True}, "keda": {"enabled": True, "prometheus": "x"}}},
+        "probes of a port that asks for certificates": {"config": {"worker": {"admin_tls": {"cert": "/c", "key": "/k", "client_ca": "/a"}}}},
         "a share of no limit": {"gateway": {"autoscaling": {"connections": {"enabled": True}}}},
     }
     for what, values in wrong.items():
@@ -110,6 +112,35 @@ def refused(engine, chart):
             except (Exception, SystemExit):
                 continue
         sys.exit(f"{what} is accepted: {values}")
+
+
+def secured(engine, chart):
+    """Where admin ports have TLS, probes and monitors know it."""
+    tls = {"cert": "/etc/tidegate-tls/tls.crt", "key": "/etc/tidegate-tls/tls.key"}
+    values = {
+        "config": {"gateway": {"admin_tls": tls}, "worker": {"admin_tls": tls}},
+        "monitoring": {"podMonitor": {"enabled": True}, "tlsConfig": {"serverName": "tidegate"}},
+    }
+    with tempfile.NamedTemporaryFile("w", suffix=".yaml") as file:
+        file.write(yaml.dump(values))
+        file.flush()
+        documents = engine(chart, pathlib.Path(file.name))
+    probed = monitored = 0
+    for one in documents:
+        name = f"{one['kind']} {one['metadata']['name']}"
+        if one["kind"] == "Deployment":
+            for container in one["spec"]["template"]["spec"]["containers"]:
+                for probe in ("startupProbe", "livenessProbe", "readinessProbe"):
+                    probed += 1
+                    if container[probe]["httpGet"].get("scheme") != "HTTPS":
+                        sys.exit(f"{name}: {probe} is without TLS")
+        if one["kind"] == "PodMonitor":
+            for endpoint in one["spec"]["podMetricsEndpoints"]:
+                monitored += 1
+                if (endpoint.get("scheme"), endpoint.get("tlsConfig")) != ("https", {"serverName": "tidegate"}):
+                    sys.exit(f"{name}: it scrapes without TLS")
+    if not (probed and monitored):
+        sys.exit(f"{probed} probes and {monitored} endpoints of monitors with TLS")
 
 
 if __name__ == "__main__":

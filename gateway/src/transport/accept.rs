@@ -11,7 +11,6 @@ mod options;
 mod proxied;
 mod slots;
 mod stream;
-mod tls;
 mod writer;
 
 use std::convert::Infallible;
@@ -31,6 +30,7 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tidegate_shared::code::ErrorCode;
+use tidegate_shared::tls::Certificates;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Notify, mpsc};
 use tokio::time::timeout;
@@ -39,9 +39,8 @@ use tower::Service;
 
 pub use line::Line;
 pub use metrics::Metrics;
-pub use proxied::{ClientAddress, Trusted};
+pub use proxied::{Beginning, ClientAddress, Trusted, begin};
 pub use stream::ClientStream;
-pub use tls::Certificates;
 pub use writer::Writer;
 
 use self::slots::{Slot, Slots};

@@ -1,4 +1,6 @@
-//! TLS on both ports.
+//! TLS on both ports. Between nodes: `tls/between.rs`.
+
+mod between;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -51,7 +53,12 @@ impl Authority {
 
     /// A certificate for this machine, and its key, in two files of another authority's folder or its own.
     fn sign(&self, into: &Path) -> Tls {
-        let params = CertificateParams::new(vec!["127.0.0.1".to_owned(), "localhost".to_owned()]);
+        self.sign_for(&["127.0.0.1", "localhost"], into)
+    }
+
+    fn sign_for(&self, names: &[&str], into: &Path) -> Tls {
+        let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
+        let params = CertificateParams::new(names);
         let key = KeyPair::generate().expect("a key");
         let signed = params
             .expect("valid")

@@ -1,5 +1,6 @@
 //! The accept loop: limits, timeouts, and its end.
 
+use std::io::Write as _;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
@@ -164,7 +165,7 @@ async fn requests_see_their_peer_and_are_finished_after_shutdown() {
     assert_eq!(
         read_all(&mut idle).await,
         b"",
-        "a connection without a request ends at once"
+        "a connection without a request ends by itself"
     );
     let refused = async {
         while TcpStream::connect(server.address).await.is_ok() {
@@ -180,6 +181,35 @@ async fn requests_see_their_peer_and_are_finished_after_shutdown() {
         answer.ends_with(&stream.local_addr().expect("bound").to_string()),
         "{answer}"
     );
+    server.end().await;
+}
+
+#[tokio::test]
+async fn who_had_connected_when_the_port_closes_is_answered() {
+    let server = Server::with(
+        Router::new().route("/", get(|| async { "served" })),
+        echo::settings(),
+    )
+    .await;
+    // Without a pause in which the server could accept them.
+    let early: Vec<_> = (0..20)
+        .map(|_| {
+            let mut stream = std::net::TcpStream::connect(server.address).expect("connected");
+            let sent = stream.write_all(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n");
+            sent.expect("sent");
+            stream
+        })
+        .collect();
+    server.shutdown.cancel();
+    for stream in early {
+        stream.set_nonblocking(true).expect("set");
+        let mut stream = TcpStream::from_std(stream).expect("registered");
+        let answer = String::from_utf8(read_all(&mut stream).await).expect("text");
+        assert!(
+            answer.starts_with("HTTP/1.1 200 ") && answer.ends_with("served"),
+            "{answer}"
+        );
+    }
     server.end().await;
 }
 

@@ -48,21 +48,30 @@ seccompProfile:
 {{- end }}
 {{- end }}
 
+{{/* The kubelet does not look at certificates, and shows none. Takes what the admin port shows, if it has TLS. */}}
 {{- define "tidegate.probes" -}}
+{{- $scheme := include "tidegate.adminScheme" . }}
+{{- if and . (dig "client_ca" "" .) }}
+{{- fail "config: with `client_ca` in `admin_tls` the kubelet could not probe, as it shows no certificate; leave it out, and let networkPolicy.metricsFrom say who may come" }}
+{{- end }}
 startupProbe:
-  httpGet: {path: /startupz, port: admin}
+  httpGet: {path: /startupz, port: admin, scheme: {{ $scheme }}}
   periodSeconds: 2
   failureThreshold: 90
 livenessProbe:
-  httpGet: {path: /livez, port: admin}
+  httpGet: {path: /livez, port: admin, scheme: {{ $scheme }}}
   periodSeconds: 10
   timeoutSeconds: 5
   failureThreshold: 3
 readinessProbe:
-  httpGet: {path: /readyz, port: admin}
+  httpGet: {path: /readyz, port: admin, scheme: {{ $scheme }}}
   periodSeconds: 5
   timeoutSeconds: 3
   failureThreshold: 2
+{{- end }}
+
+{{- define "tidegate.adminScheme" -}}
+{{ if and . (dig "cert" "" .) }}HTTPS{{ else }}HTTP{{ end }}
 {{- end }}
 
 {{/* Where pods go. Takes {root, component, settings}. */}}

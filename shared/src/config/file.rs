@@ -107,6 +107,7 @@ fn gateway(section: &mut Section<'_, '_, '_>, gateway: &mut Gateway) {
         section.list("trusted_proxies", network::network),
     );
     section.table("gateway.tls", |section| tls::read(section, &mut gateway.tls));
+    section.table("gateway.peers", |section| tls::peers(section, &mut gateway.peers));
     section.table("gateway.admin_tls", |section| {
         tls::read(section, &mut gateway.admin_tls);
     });
@@ -274,6 +275,9 @@ fn worker(section: &mut Section<'_, '_, '_>, worker: &mut Worker) {
         &mut worker.admin_listen,
         section.text("admin_listen", value::address),
     );
+    section.table("worker.admin_tls", |section| {
+        tls::read(section, &mut worker.admin_tls);
+    });
     section.table("worker.webhook", |section| {
         builtin::webhook(section, &mut worker.webhook);
     });

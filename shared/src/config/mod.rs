@@ -49,7 +49,7 @@ pub use mistake::{ConfigErrors, Mistake, Place};
 pub use network::Network;
 pub use overrides::Overrides;
 pub use pileup::{Pileup, Qrz};
-pub use tls::Tls;
+pub use tls::{Peers, Tls};
 pub use users::{Password, User};
 
 #[derive(Debug, Clone)]
@@ -97,7 +97,7 @@ impl fmt::Debug for Redis {
 pub struct Gateway {
     pub listen: SocketAddr,
     pub admin_listen: SocketAddr,
-    /// How other nodes reach this one, as `http://host:port`. Absent: as `listen` and the network say.
+    /// How other nodes reach this one, as `http://host:port` or `https://host:port`. Absent: as `listen` and the network say.
     pub advertise: Option<String>,
     /// Origins that browsers may connect from. Requests without an `Origin` are always accepted.
     pub allowed_origins: Vec<String>,
@@ -106,6 +106,7 @@ pub struct Gateway {
     /// Of the client port, and of endpoints with an address of their own.
     pub tls: Option<Tls>,
     pub admin_tls: Option<Tls>,
+    pub peers: Peers,
 }
 
 /// What clients may do with jobs. Binds clients only, never `/api`.
@@ -160,6 +161,7 @@ pub struct Worker {
     /// Directories that `backup` may read from and write to. Empty: none.
     pub backup_roots: Vec<PathBuf>,
     pub admin_listen: SocketAddr,
+    pub admin_tls: Option<Tls>,
     pub webhook: Webhook,
     /// The programs that `command` may run, each with a name of its own. Empty: none.
     pub commands: Vec<Command>,
@@ -217,6 +219,7 @@ impl Default for Config {
                 trusted_proxies: Vec::new(),
                 tls: None,
                 admin_tls: None,
+                peers: Peers::default(),
             },
             limits: Limits::default(),
             connection: Connection {
@@ -247,6 +250,7 @@ impl Default for Config {
                 apps: App::ALL.to_vec(),
                 backup_roots: Vec::new(),
                 admin_listen: any(9091),
+                admin_tls: None,
                 webhook: Webhook::default(),
                 commands: Vec::new(),
                 pileup: Pileup::default(),

@@ -1,8 +1,11 @@
-//! `[gateway.tls]` and `[gateway.admin_tls]`: what a port shows its clients, and asks of them.
+//! `[gateway.tls]`, `[gateway.admin_tls]`, `[worker.admin_tls]`: what a port shows its clients, and asks of them.
+//! `[gateway.peers]`: which other nodes are believed.
 
 use std::path::PathBuf;
 
-use super::mistake::Wrong;
+use tokio_rustls::rustls::pki_types::ServerName;
+
+use super::mistake::{Wrong, echo};
 use super::section::Section;
 
 /// PEM files; looked at again when they change.
@@ -13,6 +16,33 @@ pub struct Tls {
     pub key: PathBuf,
     /// Clients must show a certificate of one of these authorities.
     pub client_ca: Option<PathBuf>,
+}
+
+/// What the certificates of other nodes are compared with, unless they are the node's own.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Peers {
+    /// Absent: those that the system trusts.
+    pub ca: Option<PathBuf>,
+    /// Absent: the host of the address that the other node advertises.
+    pub name: Option<String>,
+}
+
+pub(super) fn peers(section: &mut Section<'_, '_, '_>, peers: &mut Peers) {
+    peers.ca = section.text("ca", file).flatten();
+    peers.name = section.text("name", name).flatten();
+}
+
+fn name(text: &str) -> Result<Option<String>, Wrong> {
+    if text.is_empty() {
+        return Ok(None);
+    }
+    match ServerName::try_from(text) {
+        Ok(_) => Ok(Some(text.to_owned())),
+        Err(_) => Err(Wrong::new(
+            format!("{} is no name that a certificate can be for", echo(text)),
+            "write a host's name or an IP address, as \"tidegate.internal\"",
+        )),
+    }
 }
 
 pub(super) fn read(section: &mut Section<'_, '_, '_>, tls: &mut Option<Tls>) {

@@ -36,7 +36,7 @@ pub(super) fn address(text: &str) -> Result<SocketAddr, Wrong> {
     })
 }
 
-/// `http://host:port`, without a path. Empty: none.
+/// `http://host:port` or `https://host:port`, without a path. Empty: none.
 pub(super) fn advertise(text: &str) -> Result<Option<String>, Wrong> {
     if text.is_empty() {
         return Ok(None);
@@ -47,8 +47,12 @@ pub(super) fn advertise(text: &str) -> Result<Option<String>, Wrong> {
             "write how other nodes reach this one, as \"http://10.0.0.7:8080\"",
         ))
     };
-    let Some(authority) = text.strip_prefix("http://") else {
-        return wrong("does not begin with `http://`");
+    let schemes = ["http://", "https://"];
+    let found = schemes
+        .iter()
+        .find_map(|scheme| Some((scheme, text.strip_prefix(scheme)?)));
+    let Some((scheme, authority)) = found else {
+        return wrong("does not begin with `http://` or `https://`");
     };
     let Some((host, port)) = authority.trim_end_matches('/').rsplit_once(':') else {
         return wrong("has no port");
@@ -60,7 +64,7 @@ pub(super) fn advertise(text: &str) -> Result<Option<String>, Wrong> {
     if !is_host || !port.parse::<u16>().is_ok_and(|port| port > 0) {
         return wrong("is not a host and a port");
     }
-    Ok(Some(format!("http://{host}:{port}")))
+    Ok(Some(format!("{scheme}{host}:{port}")))
 }
 
 /// Checks form only; never repeats the URL, which may hold a password.

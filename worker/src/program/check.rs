@@ -7,6 +7,7 @@ use anyhow::bail;
 use tidegate_shared::backend::Backend;
 use tidegate_shared::broker::Link;
 use tidegate_shared::config::{self, Config};
+use tidegate_shared::tls::Certificates;
 
 use super::args::Args;
 use crate::backup::Backup;
@@ -30,6 +31,10 @@ pub(crate) async fn check(
         .map_or(String::new(), |file| format!("{} is ", file.display()));
     say(&format!("configuration: {file}fine"))?;
     say(&described(config, types))?;
+    if let Some(files) = &config.worker.admin_tls {
+        Certificates::load(files, None)?;
+        say(&format!("tls: {} can be used", files.cert.display()))?;
+    }
     let mut link = backend.broker.link();
     let answered = link.wait_for(|link| matches!(link, Link::Up | Link::Refused(_)));
     match tokio::time::timeout(PATIENCE, answered).await {

@@ -16,10 +16,11 @@ use tidegate_shared::config::{Config, ConfigErrors};
 use tidegate_shared::redis::{self, RedisMetrics, RedisUrlError};
 use tidegate_shared::supervisor::Supervisor;
 use tidegate_shared::telemetry;
+use tidegate_shared::tls::TlsError;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
-use crate::run::serve;
+use crate::run::{RunError, serve};
 use crate::worker::WorkerBuilder;
 use args::Args;
 
@@ -54,7 +55,10 @@ pub fn main(register: impl FnOnce(WorkerBuilder, &Config) -> WorkerBuilder) -> E
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("{error:#}");
-            let usage = error.is::<ConfigErrors>() || error.is::<RedisUrlError>();
+            let usage = error.is::<ConfigErrors>()
+                || error.is::<RedisUrlError>()
+                || error.is::<TlsError>()
+                || matches!(error.downcast_ref(), Some(RunError::Tls(_)));
             ExitCode::from(if usage { ConfigErrors::EXIT_CODE } else { 1 })
         }
     }

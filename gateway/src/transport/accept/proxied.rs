@@ -15,6 +15,8 @@ const SIGNATURE: &[u8] = b"\r\n\r\n\0\r\nQUIT\n";
 const TEXT: &[u8] = b"PROXY ";
 /// What the longest line of version 1 fits into.
 const LONGEST_LINE: usize = 128;
+/// A header of version 2 without the rest, whose length it tells.
+const SHORT: usize = 16;
 /// Longest rest of a header of version 2: addresses, and what proxies add.
 const LONGEST_REST: usize = 2_048;
 /// Looking again at a header that has come in part.
@@ -64,30 +66,66 @@ impl Trusted {
         if !self.trusts(peer.ip()) {
             return Some(peer);
         }
-        let mut head = [0; LONGEST_LINE];
+        // On the heap: most connections come without.
+        let mut head = vec![0; SHORT + LONGEST_REST];
         loop {
             let count = stream.peek(&mut head).await.ok()?;
-            let seen = head.get(..count)?;
-            if seen.is_empty() {
-                return None;
+            match begin(head.get(..count)?, peer) {
+                Beginning::Other => return Some(peer),
+                Beginning::Rubbish => return None,
+                Beginning::Source { length, address } => {
+                    stream.read_exact(head.get_mut(..length)?).await.ok()?;
+                    return Some(address);
+                }
+                // The end comes as nothing more.
+                Beginning::Part if count == 0 => return None,
+                Beginning::Part => tokio::time::sleep(AGAIN).await,
             }
-            let begins = |with: &[u8]| seen.starts_with(with) || with.starts_with(seen);
-            if seen.starts_with(TEXT)
-                && let Some(end) = seen.windows(2).position(|two| two == b"\r\n")
-            {
-                let line = String::from_utf8(seen[..end].to_vec()).ok()?;
-                stream.read_exact(&mut head[..end + 2]).await.ok()?;
-                return of_text(&line, peer);
-            }
-            if seen.starts_with(SIGNATURE) && count >= 16 {
-                return of_bytes(stream, peer).await;
-            }
-            if !begins(TEXT) && !begins(SIGNATURE) || count == LONGEST_LINE {
-                return Some(peer);
-            }
-            tokio::time::sleep(AGAIN).await;
         }
     }
+}
+
+/// What the first bytes of a proxy's connection are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Beginning {
+    /// No header: what follows it elsewhere begins at once.
+    Other,
+    /// More must come.
+    Part,
+    /// A header of so many bytes, and whom it names.
+    Source { length: usize, address: SocketAddr },
+    /// A header that says nothing that could be.
+    Rubbish,
+}
+
+/// Looks for a header of the PROXY protocol (version 1 or 2) in what the peer has sent so far.
+pub fn begin(seen: &[u8], peer: SocketAddr) -> Beginning {
+    if seen.starts_with(TEXT) {
+        let line = seen.get(..LONGEST_LINE).unwrap_or(seen);
+        return match line.windows(2).position(|two| two == b"\r\n") {
+            Some(end) => named(of_text(&line[..end], peer), end + 2),
+            None if line.len() < LONGEST_LINE => Beginning::Part,
+            None => Beginning::Other,
+        };
+    }
+    if seen.starts_with(SIGNATURE) {
+        let Some((head, rest)) = seen.split_first_chunk() else {
+            return Beginning::Part;
+        };
+        return of_bytes(*head, rest, peer);
+    }
+    if TEXT.starts_with(seen) || SIGNATURE.starts_with(seen) {
+        Beginning::Part
+    } else {
+        Beginning::Other
+    }
+}
+
+fn named(address: Option<SocketAddr>, length: usize) -> Beginning {
+    address.map_or(Beginning::Rubbish, |address| Beginning::Source {
+        length,
+        address,
+    })
 }
 
 /// With a port or without, as proxies write it.
@@ -99,8 +137,8 @@ fn address(text: &str) -> Option<IpAddr> {
         .map(|address: IpAddr| address.to_canonical())
 }
 
-fn of_text(line: &str, peer: SocketAddr) -> Option<SocketAddr> {
-    let parts: Vec<&str> = line.split(' ').collect();
+fn of_text(line: &[u8], peer: SocketAddr) -> Option<SocketAddr> {
+    let parts: Vec<&str> = std::str::from_utf8(line).ok()?.split(' ').collect();
     match parts[..] {
         ["PROXY", "UNKNOWN", ..] => Some(peer),
         ["PROXY", "TCP4" | "TCP6", source, _, port, _] => {
@@ -110,20 +148,25 @@ fn of_text(line: &str, peer: SocketAddr) -> Option<SocketAddr> {
     }
 }
 
-async fn of_bytes(stream: &mut TcpStream, peer: SocketAddr) -> Option<SocketAddr> {
-    let mut head = [0; 16];
-    stream.read_exact(&mut head).await.ok()?;
+fn of_bytes(head: [u8; SHORT], rest: &[u8], peer: SocketAddr) -> Beginning {
     let (command, family) = (head[12], head[13]);
     let length = usize::from(u16::from_be_bytes([head[14], head[15]]));
     if length > LONGEST_REST || command >> 4 != 2 {
-        return None;
+        return Beginning::Rubbish;
     }
-    let mut rest = vec![0; length];
-    stream.read_exact(&mut rest).await.ok()?;
+    let Some(rest) = rest.get(..length) else {
+        return Beginning::Part;
+    };
     // The proxy speaks for itself, as when it asks whether this one lives.
-    if command.trailing_zeros() >= 4 {
-        return Some(peer);
-    }
+    let address = if command.trailing_zeros() >= 4 {
+        Some(peer)
+    } else {
+        source(family, rest, peer)
+    };
+    named(address, SHORT + length)
+}
+
+fn source(family: u8, rest: &[u8], peer: SocketAddr) -> Option<SocketAddr> {
     let port = |at: usize| Some(u16::from_be_bytes(rest.get(at..at + 2)?.try_into().ok()?));
     match family >> 4 {
         1 => {
@@ -229,7 +272,13 @@ mod tests {
         ] {
             let sent = [head, request].concat();
             let seen = source("[\"127.0.0.1\"]", &sent).await;
-            assert_eq!(seen, (found.map(str::to_owned), request.to_vec()));
+            // Nobody is served after rubbish, so it stays where it is.
+            let left = if found.is_some() {
+                request.to_vec()
+            } else {
+                sent.clone()
+            };
+            assert_eq!(seen, (found.map(str::to_owned), left));
             let (from, left) = source("[]", &sent).await;
             assert_eq!(
                 (from.as_deref(), left),

@@ -1,9 +1,11 @@
 //! Requests for clients of other nodes: handed on as they are, once.
 //!
 //! The client's name says which node it is on; whoever knows it could as well have reached that node
-//! itself. A request that was handed on is not handed on again. A node that cannot be reached has no
+//! itself. A request that was handed on is not handed on again. Where the other node has TLS on its client port, so has
+//! this: a node that is not believed counts as one that cannot be reached. A node that cannot be reached has no
 //! clients any more, which is what they are told, so that they come back as new ones.
 
+use std::io;
 use std::time::{Duration, Instant};
 
 use axum::body::Body;
@@ -15,8 +17,11 @@ use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
 use parking_lot::Mutex;
 use tidegate_shared::name::NodeId;
-use tokio::io::copy_bidirectional;
+use tokio::io::{AsyncRead, AsyncWrite, copy_bidirectional};
 use tokio::net::TcpStream;
+use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
+use tokio_rustls::rustls::pki_types::ServerName;
 
 use super::answer::Refusal;
 use crate::transport::http::Gate;
@@ -24,7 +29,7 @@ use crate::transport::http::Gate;
 /// Says that a node has handed the request on.
 const HOP: HeaderName = HeaderName::from_static("tidegate-hop");
 const ONCE: HeaderValue = HeaderValue::from_static("1");
-/// For another node to take a connection.
+/// For another node to take a connection, and to shake hands.
 const CONNECT: Duration = Duration::from_secs(2);
 /// For another node to answer: longer than any poll waits there.
 const ANSWER: Duration = Duration::from_secs(120);
@@ -43,8 +48,15 @@ pub(super) struct Forward {
 
 #[derive(Debug, Default)]
 struct Known {
-    addresses: HashMap<NodeId, (String, u16)>,
+    addresses: HashMap<NodeId, Address>,
     read_at: Option<Instant>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Address {
+    tls: bool,
+    host: String,
+    port: u16,
 }
 
 impl Forward {
@@ -59,16 +71,20 @@ impl Forward {
         if request.headers().contains_key(HOP) {
             return Err(Refusal::UnknownSid);
         }
-        let (host, usual) = self.address(gate, node).await?;
-        let connecting = TcpStream::connect((host.as_str(), port.unwrap_or(usual)));
-        let Ok(Ok(stream)) = tokio::time::timeout(CONNECT, connecting).await else {
-            tracing::debug!(%node, "a node that a client is on cannot be reached");
-            return Err(Refusal::UnknownSid);
+        let mut address = self.address(gate, node).await?;
+        address.port = port.unwrap_or(address.port);
+        let unreached = |error: io::Error| {
+            tracing::debug!(%node, %error, "a node that a client is on cannot be reached");
+            Refusal::UnknownSid
         };
-        // Small requests, answered one at a time.
-        let _ = stream.set_nodelay(true);
-        let sending = send(gate, stream, request);
-        match tokio::time::timeout(ANSWER, sending).await {
+        let stream = address.connect().await.map_err(unreached)?;
+        let sent = if address.tls {
+            let stream = address.secure(gate, stream).await.map_err(unreached)?;
+            tokio::time::timeout(ANSWER, send(gate, stream, request)).await
+        } else {
+            tokio::time::timeout(ANSWER, send(gate, stream, request)).await
+        };
+        match sent {
             Ok(Ok(response)) => Ok(response),
             Ok(Err(error)) => {
                 tracing::debug!(%node, %error, "a request could not be handed on");
@@ -80,7 +96,7 @@ impl Forward {
 
     /// Host and port of a node. One that is not listed may have come since the list was read, or be about to
     /// announce itself: the list is read anew, but not more often than is good for the backend.
-    async fn address(&self, gate: &Gate, node: &NodeId) -> Result<(String, u16), Refusal> {
+    async fn address(&self, gate: &Gate, node: &NodeId) -> Result<Address, Refusal> {
         for _ in 0..LOOKS {
             let age = {
                 let known = self.known.lock();
@@ -105,7 +121,7 @@ impl Forward {
         let addresses = nodes
             .map_err(|_| Refusal::Unavailable)?
             .into_iter()
-            .filter_map(|one| Some((one.node, authority(&one.advertise?)?)))
+            .filter_map(|one| Some((one.node, Address::parse(&one.advertise?)?)))
             .collect();
         let mut known = self.known.lock();
         known.addresses = addresses;
@@ -119,14 +135,39 @@ impl Forward {
     }
 }
 
-/// Host and port of an address as nodes advertise it.
-fn authority(address: &str) -> Option<(String, u16)> {
-    let uri: Uri = address.parse().ok()?;
-    let host = uri.host()?.trim_matches(['[', ']']).to_owned();
-    Some((host, uri.port_u16()?))
+impl Address {
+    /// As nodes advertise it.
+    fn parse(address: &str) -> Option<Self> {
+        let uri: Uri = address.parse().ok()?;
+        Some(Self {
+            tls: uri.scheme_str() == Some("https"),
+            host: uri.host()?.trim_matches(['[', ']']).to_owned(),
+            port: uri.port_u16()?,
+        })
+    }
+
+    async fn connect(&self) -> io::Result<TcpStream> {
+        let connecting = TcpStream::connect((self.host.as_str(), self.port));
+        let stream = tokio::time::timeout(CONNECT, connecting).await??;
+        // Small requests, answered one at a time.
+        let _ = stream.set_nodelay(true);
+        Ok(stream)
+    }
+
+    /// Fails where the other one is not believed, or this node has no TLS itself.
+    async fn secure(&self, gate: &Gate, stream: TcpStream) -> io::Result<TlsStream<TcpStream>> {
+        let ours = gate.for_peers().ok_or(io::ErrorKind::Unsupported)?;
+        let name = gate.config().gateway.peers.name.as_ref().unwrap_or(&self.host);
+        let name = ServerName::try_from(name.clone()).map_err(io::Error::other)?;
+        let securing = TlsConnector::from(ours).connect(name, stream);
+        tokio::time::timeout(CONNECT, Box::pin(securing)).await?
+    }
 }
 
-async fn send(gate: &Gate, stream: TcpStream, mut request: Request) -> Result<Response, hyper::Error> {
+async fn send<S>(gate: &Gate, stream: S, mut request: Request) -> Result<Response, hyper::Error>
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
     let (mut sender, connection) = http1::handshake::<_, Body>(TokioIo::new(stream)).await?;
     gate.spawn(async move {
         // How it ends is told by the answer.
@@ -180,4 +221,23 @@ async fn send(gate: &Gate, stream: TcpStream, mut request: Request) -> Result<Re
         parts.headers.remove(name);
     }
     Ok(Response::from_parts(parts, Body::new(body)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_says_whether_there_is_tls() {
+        let parsed = |text: &str| {
+            let address = Address::parse(text)?;
+            Some((address.tls, address.host, address.port))
+        };
+        assert_eq!(
+            parsed("http://10.0.0.7:8080"),
+            Some((false, "10.0.0.7".into(), 8080))
+        );
+        assert_eq!(parsed("https://[::1]:8443"), Some((true, "::1".into(), 8443)));
+        assert_eq!(parsed("https://node-1"), None, "no port");
+    }
 }

@@ -12,6 +12,8 @@ use prometheus::{Histogram, HistogramOpts, Registry};
 use tidegate_shared::backend::Backend;
 use tidegate_shared::code::ErrorCode;
 use tidegate_shared::config::Config;
+use tidegate_shared::tls::Certificates;
+use tokio_rustls::rustls::ClientConfig;
 use tokio_util::task::TaskTracker;
 
 use super::refused::Refused;
@@ -29,6 +31,8 @@ const DURATIONS: [f64; 10] = [0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05,
 #[derive(Debug)]
 pub(crate) struct Gate {
     node: Arc<Node>,
+    /// Of the client port, if it has TLS.
+    certificates: Option<Arc<Certificates>>,
     configured: Origins,
     /// For requests from the gateway's own pages.
     any: Origins,
@@ -52,6 +56,7 @@ fn handshakes(per_second: u32) -> Option<DefaultDirectRateLimiter> {
 impl Gate {
     pub(crate) fn new(
         node: Arc<Node>,
+        certificates: Option<Arc<Certificates>>,
         configured: Origins,
         any: Origins,
         local: bool,
@@ -69,6 +74,7 @@ impl Gate {
         let handshakes = handshakes(node.config.limits.handshakes_per_second);
         Ok(Self {
             node,
+            certificates,
             configured,
             any,
             local,
@@ -85,6 +91,11 @@ impl Gate {
     pub(crate) async fn emptied(&self) {
         self.clients.close();
         self.clients.wait().await;
+    }
+
+    /// How to connect to a node whose client port has TLS, as this one's has.
+    pub(crate) fn for_peers(&self) -> Option<Arc<ClientConfig>> {
+        self.certificates.as_ref()?.for_peers()
     }
 
     /// Which pages may send this request. What no page sends is none of their business.

@@ -2,6 +2,9 @@
 //!
 //! Everything here uses rustls with ring. Keys are never logged; errors name files.
 
+mod certificates;
+mod peers;
+
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -11,6 +14,9 @@ use tokio_rustls::rustls::crypto::{CryptoProvider, ring};
 use tokio_rustls::rustls::pki_types::pem::PemObject;
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tokio_rustls::rustls::{ClientConfig, RootCertStore};
+
+pub use certificates::Certificates;
+use peers::between_nodes;
 
 /// Certificates or a key cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]

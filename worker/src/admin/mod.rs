@@ -1,5 +1,7 @@
 //! The admin port: probes and metrics, for operators and their tools.
 
+mod secured;
+
 use std::sync::Arc;
 
 use axum::Router;
@@ -9,6 +11,8 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use prometheus::{Registry, TextEncoder};
 use tidegate_shared::readiness::Readiness;
+
+pub(crate) use secured::Secured;
 
 #[derive(Debug)]
 struct Admin {

@@ -1,4 +1,4 @@
-//! TLS for a port: its certificates, read anew when their files change.
+//! TLS for a port, and between the nodes that serve it: certificates that are read anew when their files change.
 //!
 //! Connections keep what they began with; a file that cannot be used changes nothing but the log.
 
@@ -8,12 +8,13 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use parking_lot::Mutex;
-use tidegate_shared::config::Tls;
-use tidegate_shared::tls::{self, TlsError};
-use tokio_rustls::rustls::ServerConfig;
 use tokio_rustls::rustls::crypto::ring::Ticketer;
 use tokio_rustls::rustls::server::WebPkiClientVerifier;
+use tokio_rustls::rustls::{ClientConfig, ServerConfig};
 use tokio_util::sync::CancellationToken;
+
+use super::{TlsError, authorities, between_nodes, certificates, key, provider};
+use crate::config::{Peers, Tls};
 
 /// How often the files are looked at.
 const LOOK: Duration = Duration::from_secs(1);
@@ -21,9 +22,17 @@ const LOOK: Duration = Duration::from_secs(1);
 /// What a port shows its clients.
 pub struct Certificates {
     files: Tls,
-    current: Mutex<Arc<ServerConfig>>,
+    /// Whom it believes, if nodes connect to each other by this port.
+    peers: Option<Peers>,
+    current: Mutex<Current>,
     /// What the files were like before they were read first.
     loaded: Changes,
+}
+
+#[derive(Clone)]
+struct Current {
+    server: Arc<ServerConfig>,
+    client: Option<Arc<ClientConfig>>,
 }
 
 impl fmt::Debug for Certificates {
@@ -33,18 +42,37 @@ impl fmt::Debug for Certificates {
 }
 
 impl Certificates {
-    pub fn load(files: &Tls) -> Result<Self, TlsError> {
+    pub fn load(files: &Tls, peers: Option<&Peers>) -> Result<Self, TlsError> {
         let loaded = changes(files);
         Ok(Self {
             loaded,
-            current: Mutex::new(Arc::new(read(files)?)),
+            current: Mutex::new(Current::read(files, peers)?),
             files: files.clone(),
+            peers: peers.cloned(),
         })
     }
 
+    /// Those of a port that has some, looked at again until `end`.
+    pub fn of_port(
+        files: Option<&Tls>,
+        peers: Option<&Peers>,
+        end: &CancellationToken,
+    ) -> Result<Option<Arc<Self>>, TlsError> {
+        let Some(files) = files else { return Ok(None) };
+        let certificates = Arc::new(Self::load(files, peers)?);
+        let (followed, end) = (certificates.clone(), end.clone());
+        tokio::spawn(async move { followed.follow(end).await });
+        Ok(Some(certificates))
+    }
+
     /// For a client that comes now.
-    pub(super) fn current(&self) -> Arc<ServerConfig> {
-        self.current.lock().clone()
+    pub fn current(&self) -> Arc<ServerConfig> {
+        self.current.lock().server.clone()
+    }
+
+    /// For a connection to another node.
+    pub fn for_peers(&self) -> Option<Arc<ClientConfig>> {
+        self.current.lock().client.clone()
     }
 
     /// Looks at the files now and then, until `end`.
@@ -63,15 +91,25 @@ impl Certificates {
     }
 
     fn reload(&self) {
-        match read(&self.files) {
-            Ok(config) => {
-                *self.current.lock() = Arc::new(config);
+        match Current::read(&self.files, self.peers.as_ref()) {
+            Ok(current) => {
+                *self.current.lock() = current;
                 tracing::info!("the certificate {} is in use", self.files.cert.display());
             }
             Err(error) => {
                 tracing::error!(%error, "the certificate that was in use stays, as the new one cannot be used");
             }
         }
+    }
+}
+
+impl Current {
+    fn read(files: &Tls, peers: Option<&Peers>) -> Result<Self, TlsError> {
+        let client = peers.map(|peers| between_nodes(files, peers)).transpose()?;
+        Ok(Self {
+            server: Arc::new(read(files)?),
+            client: client.map(Arc::new),
+        })
     }
 }
 
@@ -88,19 +126,19 @@ fn changes(files: &Tls) -> Changes {
 }
 
 fn read(files: &Tls) -> Result<ServerConfig, TlsError> {
-    let provider = tls::provider();
+    let provider = provider();
     let builder = ServerConfig::builder_with_provider(provider.clone())
         .with_safe_default_protocol_versions()
         .map_err(|why| TlsError::file(&files.cert, why))?;
     let builder = match &files.client_ca {
         None => builder.with_no_client_auth(),
         Some(path) => {
-            let authorities = Arc::new(tls::authorities(Some(path))?);
+            let authorities = Arc::new(authorities(Some(path))?);
             let verifier = WebPkiClientVerifier::builder_with_provider(authorities, provider).build();
             builder.with_client_cert_verifier(verifier.map_err(|why| TlsError::file(path, why))?)
         }
     };
-    let shown = builder.with_single_cert(tls::certificates(&files.cert)?, tls::key(&files.key)?);
+    let shown = builder.with_single_cert(certificates(&files.cert)?, key(&files.key)?);
     let mut config = shown.map_err(|why| {
         let with = files.key.display();
         TlsError::file(&files.cert, format_args!("it cannot be used with {with} ({why})"))
@@ -135,7 +173,7 @@ mod tests {
             client_ca: None,
         };
         sign(&files);
-        let certificates = Certificates::load(&files).expect("good files");
+        let certificates = Certificates::load(&files, None).expect("good files");
         let first = certificates.current();
         let good = std::fs::read(&files.key).expect("there");
         for rubbish in ["", "rubbish"] {
