@@ -62,6 +62,16 @@ impl Request {
         Self { id, command, manner }
     }
 
+    /// Follows a topic from now on, because the dialect says that its clients do.
+    pub fn follow(topic: Topic) -> Self {
+        let command = Command::Subscribe {
+            topic,
+            since: None,
+            presence: false,
+        };
+        Self::granted(None, command)
+    }
+
     #[must_use]
     pub fn quiet(mut self) -> Self {
         self.manner.quiet = true;

@@ -10,6 +10,9 @@ use tidegate_shared::topic::Topic;
 use super::PATIENCE;
 use super::broker::{attach, publish};
 
+/// One topic for each third of a Cluster's slots.
+const MARKERS: [&str; 3] = ["fire:end-b", "fire:end-a", "fire:end-d"];
+
 /// What one node hears. A loss is an error here: nothing in these suites may cause one.
 pub(crate) struct Ear {
     events: BrokerEvents,
@@ -80,20 +83,25 @@ impl Ear {
         heard
     }
 
-    /// Everything heard before a publication that is made now: all there is to be heard of what was
-    /// published earlier.
+    /// Everything there is to be heard of what was published earlier: until a publication that is made now at each
+    /// of the servers that share the topics is heard, since only what one server says comes in order.
     pub(crate) async fn all_until_now(&mut self, node: &Backend) -> Vec<Arc<Publication>> {
-        let marker = Topic::parse("fire:the-end").expect("valid");
-        attach(node, &marker).await;
-        publish(node, &marker, "\"the end\"").await;
-        let mut heard = Vec::new();
-        loop {
-            let publication = self.next().await;
-            if publication.topic == marker {
-                node.broker.detach(&marker).await.expect("detached");
-                return heard;
-            }
-            heard.push(publication);
+        let mut markers = MARKERS.map(|name| Topic::parse(name).expect("valid")).to_vec();
+        for marker in &markers {
+            attach(node, marker).await;
+            publish(node, marker, "\"the end\"").await;
         }
+        let mut heard = Vec::new();
+        while !markers.is_empty() {
+            let publication = self.next().await;
+            match markers.iter().position(|marker| *marker == publication.topic) {
+                Some(index) => {
+                    let marker = markers.swap_remove(index);
+                    node.broker.detach(&marker).await.expect("detached");
+                }
+                None => heard.push(publication),
+            }
+        }
+        heard
     }
 }

@@ -17,7 +17,7 @@ use tidegate_shared::publication::{Body, Publication};
 use tidegate_shared::topic::Topic;
 
 use super::json::Object;
-use super::{Command, DecodeError, Decoded, Dialect, Push, Reply, Request, RequestId, Speaker};
+use super::{DecodeError, Decoded, Dialect, Push, Reply, Request, RequestId, Speaker};
 
 /// What is published by name. The names of jobs' events are not among them: they come of jobs alone.
 const EVENTS: [&str; 9] = [
@@ -59,14 +59,7 @@ impl Dialect for Feed {
         topics
             .iter()
             .filter_map(|topic| Topic::parse(topic).ok())
-            .map(|topic| {
-                let command = Command::Subscribe {
-                    topic,
-                    since: None,
-                    presence: false,
-                };
-                Request::granted(None, command)
-            })
+            .map(Request::follow)
             .collect()
     }
 

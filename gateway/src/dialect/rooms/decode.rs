@@ -29,12 +29,7 @@ pub(super) fn on_connect(entrance: &Entrance) -> Vec<Request> {
     };
     let mut requests = Vec::new();
     if let Ok(topic) = Topic::parse(&topic) {
-        let command = Command::Subscribe {
-            topic,
-            since: None,
-            presence: false,
-        };
-        requests.push(Request::granted(None, command));
+        requests.push(Request::follow(topic));
     }
     if Kind::of(entrance) == Kind::Game {
         let nothing = || RawJson::trusted(Bytes::from_static(b"{}"));

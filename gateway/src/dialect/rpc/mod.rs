@@ -17,7 +17,7 @@ use tidegate_shared::topic::Topic;
 
 pub use stream::EventStream;
 
-use super::{Command, DecodeError, Decoded, Dialect, Push, Refusal, Reply, Request, RequestId, Speaker};
+use super::{DecodeError, Decoded, Dialect, Push, Refusal, Reply, Request, RequestId, Speaker};
 
 /// What the topic with the events ends with.
 const EVENTS: &str = ":events";
@@ -45,14 +45,8 @@ impl Dialect for Rpc {
     }
 
     fn on_connect(&self, speaker: &Speaker<'_>) -> Vec<Request> {
-        let subscribe = |topic| Command::Subscribe {
-            topic,
-            since: None,
-            presence: false,
-        };
         let topic = events(&speaker.entrance.app);
-        let request = topic.map(|topic| Request::granted(None, subscribe(topic)));
-        request.into_iter().collect()
+        topic.map(Request::follow).into_iter().collect()
     }
 
     fn decode(&self, message: &Bytes, speaker: &Speaker<'_>) -> Result<Decoded, DecodeError> {

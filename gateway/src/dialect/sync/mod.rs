@@ -14,7 +14,7 @@ use bytes::Bytes;
 use tidegate_shared::publication::Publication;
 use tidegate_shared::topic::Topic;
 
-use super::{Command, DecodeError, Decoded, Dialect, Push, Reply, Request, RequestId, Speaker};
+use super::{DecodeError, Decoded, Dialect, Push, Reply, Request, RequestId, Speaker};
 
 #[derive(Debug)]
 pub struct Sync;
@@ -61,16 +61,7 @@ impl Dialect for Sync {
 
     fn on_connect(&self, speaker: &Speaker<'_>) -> Vec<Request> {
         let topics = PARTS.iter().filter_map(|part| part.topic(&speaker.entrance.app));
-        topics
-            .map(|topic| {
-                let command = Command::Subscribe {
-                    topic,
-                    since: None,
-                    presence: false,
-                };
-                Request::granted(None, command)
-            })
-            .collect()
+        topics.map(Request::follow).collect()
     }
 
     fn decode(&self, message: &Bytes, speaker: &Speaker<'_>) -> Result<Decoded, DecodeError> {

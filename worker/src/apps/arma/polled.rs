@@ -53,14 +53,6 @@ impl Polled {
         }
     }
 
-    fn ensure_connected(&self) -> Result<(), ServerError> {
-        if self.connected {
-            Ok(())
-        } else {
-            Err(ServerError::NotConnected)
-        }
-    }
-
     async fn read(&mut self) -> Result<&Document, ServerError> {
         let answer = self.client.get(&self.url).await;
         let answer = answer.map_err(|error| ServerError::Away(error.to_string()))?;
@@ -90,7 +82,7 @@ impl GameServer for Polled {
 
     fn info(&mut self) -> Answer<'_, ServerInfo> {
         async {
-            self.ensure_connected()?;
+            ServerError::unless(self.connected)?;
             // Both answers come from one document: it is read once for them.
             let document = self.read().await?;
             let info = &document.info;
@@ -107,7 +99,7 @@ impl GameServer for Polled {
 
     fn positions(&mut self) -> Answer<'_, Vec<Player>> {
         async {
-            self.ensure_connected()?;
+            ServerError::unless(self.connected)?;
             if let Some(document) = self.read.take() {
                 return Ok(Self::players(&document));
             }

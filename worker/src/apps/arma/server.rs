@@ -39,6 +39,13 @@ pub(super) enum ServerError {
     NotConnected,
 }
 
+impl ServerError {
+    /// An error unless it is connected.
+    pub(super) fn unless(connected: bool) -> Result<(), Self> {
+        connected.then_some(()).ok_or(Self::NotConnected)
+    }
+}
+
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(super) struct ServerInfo {
     #[serde(default)]

@@ -28,14 +28,6 @@ impl Simulated {
         }
     }
 
-    fn ensure_connected(&self) -> Result<(), ServerError> {
-        if self.connected {
-            Ok(())
-        } else {
-            Err(ServerError::NotConnected)
-        }
-    }
-
     /// The same on every worker that is asked at this time.
     fn player(n: u32, time_ms: u64) -> Player {
         #[expect(clippy::cast_precision_loss, reason = "it is less than a minute")]
@@ -59,7 +51,7 @@ impl GameServer for Simulated {
     }
 
     fn info(&mut self) -> Answer<'_, ServerInfo> {
-        let info = self.ensure_connected().map(|()| ServerInfo {
+        let info = ServerError::unless(self.connected).map(|()| ServerInfo {
             name: "Simulated server".into(),
             map: MAP.into(),
             player_count: self.players,
@@ -69,7 +61,7 @@ impl GameServer for Simulated {
     }
 
     fn positions(&mut self) -> Answer<'_, Vec<Player>> {
-        let (connected, now) = (self.ensure_connected(), now_ms());
+        let (connected, now) = (ServerError::unless(self.connected), now_ms());
         let players = connected.map(|()| (0..self.players).map(|n| Self::player(n, now)).collect());
         async { players }.boxed()
     }

@@ -191,10 +191,7 @@ impl Bedrock {
         let home = self.home(server)?;
         let topics = context.topics();
         let work = async {
-            match std::fs::remove_dir_all(Places::world(home.path())) {
-                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(failed(error)),
-                _ => {}
-            }
+            remove(&Places::world(home.path()))?;
             Ok(Outcome::success(format!(
                 "World for server '{server}' reset successfully."
             )))
