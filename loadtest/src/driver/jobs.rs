@@ -56,9 +56,9 @@ impl Jobs {
     fn submit(&mut self, id: u64, due: u64) -> Vec<u8> {
         self.due.insert(id, due);
         self.following.submitted += 1;
-        let step = 100 / self.plan.steps;
+        let (step, queue) = (100 / self.plan.steps, id % self.plan.queues);
         let command = format!(
-            "{{\"action\":\"submit\",\"id\":{id},\"job\":{{\"type\":\"command\",\"data\":{{\"program\":\"steps\",\
+            "{{\"action\":\"submit\",\"id\":{id},\"job\":{{\"queue\":\"q{queue}\",\"type\":\"command\",\"data\":{{\"program\":\"steps\",\
              \"args\":[\"-f\",\"%g%%\",\"{step}\",\"{step}\",\"100\"]}}}}}}"
         );
         frame::masked(frame::TEXT, command.as_bytes())
@@ -183,6 +183,7 @@ mod tests {
         let plan = JobPlan {
             followers: 2,
             steps: 10,
+            queues: 1,
         };
         let mut jobs = Jobs::new(plan, 5)?;
         jobs.submit(1, 10);
