@@ -92,6 +92,10 @@ impl Jobs {
         let ended = matches!(state, "succeeded" | "failed" | "cancelled");
         if contains(text, b"\"type\":\"subscribed\"") {
             job.followers.insert(who, Some(offset));
+        } else if contains(text, b"\"type\":\"reset\"") {
+            // What was missed is told to be missing, and what is so now comes with it.
+            job.followers.insert(who, Some(offset));
+            self.following.resets += 1;
         } else if let Some(Some(last)) = job.followers.get_mut(&who) {
             // An offset that comes again counts as one that is wrong.
             self.following.missing += if offset > *last { offset - *last - 1 } else { 1 };
