@@ -253,7 +253,7 @@ impl Place {
             gateway: self.gateway.clone(),
             nodes: 1,
             masters: 0,
-            jobs: false,
+            queues: 0,
         }
     }
 }

@@ -10,6 +10,10 @@ use crate::server::Kind;
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a key of the file, and stands by itself"
+)]
 pub(crate) struct Scenario {
     pub(crate) name: String,
     /// Clients, each on one topic.
@@ -56,6 +60,9 @@ pub(crate) struct Scenario {
     /// Publications of a burst are for topics in turn, and not all for one.
     #[serde(default)]
     pub(crate) spread: bool,
+    /// Connections that publish, in turn, each on another node.
+    #[serde(default = "one")]
+    pub(crate) publishers: usize,
     /// Bytes of `data`.
     #[serde(default = "bytes")]
     pub(crate) bytes: usize,
@@ -79,6 +86,13 @@ pub(crate) struct JobPlan {
     pub(crate) followers: usize,
     /// Reports of progress that each job makes.
     pub(crate) steps: u32,
+    /// Queues, `q0` and on, that jobs are submitted to in turn. All of a queue is on one master of a Cluster.
+    #[serde(default = "one_queue")]
+    pub(crate) queues: u64,
+}
+
+fn one_queue() -> u64 {
+    1
 }
 
 fn one_address() -> u8 {
@@ -125,11 +139,13 @@ impl Scenario {
         ensure!((0.1..=100_000.0).contains(&self.rate), "rate: 0.1 to 100000");
         let load = self.load.unwrap_or(0.5);
         ensure!((0.01..=0.9).contains(&load), "load: 0.01 to 0.9");
+        ensure!((1..=16).contains(&self.publishers), "publishers: 1 to 16");
         ensure!((1..=32).contains(&self.burst), "burst: 1 to 32");
         ensure!((64..=65_000).contains(&self.bytes), "bytes: 64 to 65000");
         ensure!((1..=250).contains(&self.addresses), "addresses: 1 to 250");
         if let Some(jobs) = self.jobs {
             ensure!((1..=100).contains(&jobs.steps), "jobs.steps: 1 to 100");
+            ensure!((1..=64).contains(&jobs.queues), "jobs.queues: 1 to 64");
             ensure!(
                 (1..=self.clients).contains(&jobs.followers),
                 "jobs.followers: 1 to as many as clients"

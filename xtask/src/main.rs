@@ -7,6 +7,7 @@
 mod chaos;
 mod chart;
 mod command;
+mod costs;
 mod deny;
 mod programs;
 mod report;
@@ -44,6 +45,8 @@ enum Task {
     Chart,
     /// Write the files that are made from others: references in docs/, the chart's values, k8s/.
     Generate,
+    /// Instructions of the hot paths and memory of an idle connection, as tables. They fail nothing.
+    Costs,
     /// Everything that must hold before a change is merged: format, lints, tests, dependencies.
     Ci,
 }
@@ -55,6 +58,7 @@ fn main() -> ExitCode {
         Task::Chaos(chaos) => chaos.run(&mut report),
         Task::Chart => chart::run(&mut report),
         Task::Generate => chart::generate(&mut report),
+        Task::Costs => costs::run(&mut report),
         Task::Ci => {
             report.step("format", "`cargo fmt --all` puts it right", || {
                 cargo(&["fmt", "--all", "--check"]).run()
@@ -72,6 +76,7 @@ fn main() -> ExitCode {
                 .run()
             });
             suite::run(&mut report, &[]);
+            costs::run(&mut report);
             chart::run(&mut report);
             deny::run(&mut report);
         }

@@ -69,10 +69,10 @@ impl Driver<'_> {
         u8::try_from(number % sources).unwrap_or_default()
     }
 
-    /// The one that publishes; it has the number after the last.
-    pub(super) fn open_publisher(&mut self, node: usize) -> Result<()> {
-        let number = self.scenario.clients;
-        let address = self.target.addresses[node];
+    /// One that publishes; they have the numbers after the last.
+    pub(super) fn open_publisher(&mut self, which: usize, node: usize) -> Result<()> {
+        let number = self.scenario.clients + which;
+        let address = self.target.addresses[node % self.target.addresses.len()];
         let mut client = Client::connect(address, 0)?;
         if self.protocol.publishes_by_http() {
             client.stage = Stage::Following;
@@ -154,7 +154,7 @@ impl Driver<'_> {
             if let Some(fleet) = self.fleet.as_mut() {
                 self.target.addresses = fleet.replace(node)?;
                 // It has no acknowledgements to tell what must be published again, so it moves before it is sent away.
-                self.open_publisher(node as usize)?;
+                self.open_publisher(0, node as usize)?;
             }
         }
         Ok(())

@@ -64,7 +64,7 @@ impl Ear<'_> {
     }
 
     fn ready(&mut self, client: &mut Client, who: usize) -> Result<()> {
-        if who == self.scenario.clients {
+        if who >= self.scenario.clients {
             client.stage = Stage::Following;
             return Ok(());
         }

@@ -56,9 +56,9 @@ impl Jobs {
     fn submit(&mut self, id: u64, due: u64) -> Vec<u8> {
         self.due.insert(id, due);
         self.following.submitted += 1;
-        let step = 100 / self.plan.steps;
+        let (step, queue) = (100 / self.plan.steps, id % self.plan.queues);
         let command = format!(
-            "{{\"action\":\"submit\",\"id\":{id},\"job\":{{\"type\":\"command\",\"data\":{{\"program\":\"steps\",\
+            "{{\"action\":\"submit\",\"id\":{id},\"job\":{{\"queue\":\"q{queue}\",\"type\":\"command\",\"data\":{{\"program\":\"steps\",\
              \"args\":[\"-f\",\"%g%%\",\"{step}\",\"{step}\",\"100\"]}}}}}}"
         );
         frame::masked(frame::TEXT, command.as_bytes())
@@ -92,6 +92,10 @@ impl Jobs {
         let ended = matches!(state, "succeeded" | "failed" | "cancelled");
         if contains(text, b"\"type\":\"subscribed\"") {
             job.followers.insert(who, Some(offset));
+        } else if contains(text, b"\"type\":\"reset\"") {
+            // What was missed is told to be missing, and what is so now comes with it.
+            job.followers.insert(who, Some(offset));
+            self.following.resets += 1;
         } else if let Some(Some(last)) = job.followers.get_mut(&who) {
             // An offset that comes again counts as one that is wrong.
             self.following.missing += if offset > *last { offset - *last - 1 } else { 1 };
@@ -183,6 +187,7 @@ mod tests {
         let plan = JobPlan {
             followers: 2,
             steps: 10,
+            queues: 1,
         };
         let mut jobs = Jobs::new(plan, 5)?;
         jobs.submit(1, 10);

@@ -112,7 +112,7 @@ impl<'s> Driver<'s> {
         let settled = self.look(true)?;
         let (mut delivery, mut following) = (None, None);
         if let Some(plan) = self.scenario.jobs {
-            self.open_publisher(0)?;
+            self.open_publisher(0, 0)?;
             let begin = self.look(false)?;
             let told = self.work(plan)?;
             let end = self.look(false)?;
@@ -143,7 +143,9 @@ impl<'s> Driver<'s> {
     }
 
     fn publish(&mut self) -> Result<Delivery> {
-        self.open_publisher(0)?;
+        for which in 0..self.scenario.publishers {
+            self.open_publisher(which, which)?;
+        }
         if let Some(load) = self.scenario.load {
             self.bar.set_message("calibrating");
             self.scenario.rate = self.rate_for(load)?;

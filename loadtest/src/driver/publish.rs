@@ -19,7 +19,8 @@ const MOST_UNSENT: usize = 256 * 1024 * 1024;
 impl Driver<'_> {
     /// Gives how many were published, and how many deliveries they are.
     pub(super) fn publish_for(&mut self, seconds: f64) -> Result<(u64, u64)> {
-        let publisher = self.scenario.clients;
+        let (first, publishers) = (self.scenario.clients, self.scenario.publishers);
+        let mut turn = 0;
         let (burst, topics, spread) = (self.scenario.burst, self.scenario.topics, self.scenario.spread);
         let begun = Instant::now();
         let end = begun + Duration::from_secs_f64(seconds);
@@ -50,6 +51,8 @@ impl Driver<'_> {
             if !spread {
                 at = (at + 1) % topics;
             }
+            let publisher = first + turn % publishers;
+            turn += 1;
             self.clients[publisher].send(&frames)?;
             ensure!(
                 self.clients[publisher].backlog() < MOST_UNSENT,

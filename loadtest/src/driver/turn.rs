@@ -57,7 +57,7 @@ impl Driver<'_> {
                 client.flush()?;
             }
             if event.is_readable() && client.stage != Stage::Stalled {
-                if number == self.scenario.clients && self.protocol.publishes_by_http() {
+                if number >= self.scenario.clients && self.protocol.publishes_by_http() {
                     client.discard(&mut self.scratch);
                     continue;
                 }

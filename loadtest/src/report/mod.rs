@@ -77,6 +77,8 @@ pub(crate) struct Following {
     pub(crate) ends: u64,
     pub(crate) expected_ends: u64,
     pub(crate) missing: u64,
+    /// Times that a follower was told to start again from the job as it is.
+    pub(crate) resets: u64,
     pub(crate) phase: Option<Phase>,
     /// From when a job was due to be submitted to when it was seen to run, and to when each follower knew its end.
     pub(crate) started: Option<Latency>,

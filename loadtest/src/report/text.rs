@@ -40,8 +40,8 @@ impl fmt::Display for Report {
         if let Some(one) = &self.following {
             writeln!(
                 f,
-                "  jobs                  {} submitted; followers were told {} changes, {} of {} ends; {} missing",
-                one.submitted, one.told, one.ends, one.expected_ends, one.missing
+                "  jobs                  {} submitted; followers were told {} changes, {} of {} ends; {} missing, {} resets",
+                one.submitted, one.told, one.ends, one.expected_ends, one.missing, one.resets
             )?;
             for (name, latency) in [("runs", &one.started), ("end is told", &one.ended)] {
                 if let Some(one) = latency {

@@ -83,8 +83,8 @@ pub(crate) struct Wanted {
     pub(crate) nodes: u32,
     /// Masters of a Redis Cluster; 0: a single server.
     pub(crate) masters: u32,
-    /// With a worker, which has the job that counts.
-    pub(crate) jobs: bool,
+    /// Queues of a worker, which has the job that counts; 0: no worker.
+    pub(crate) queues: u64,
 }
 
 impl Wanted {
@@ -92,7 +92,7 @@ impl Wanted {
         Self {
             nodes: scenario.nodes,
             masters: scenario.masters,
-            jobs: scenario.jobs.is_some(),
+            queues: scenario.jobs.map_or(0, |jobs| jobs.queues),
             ..self
         }
     }
@@ -156,9 +156,10 @@ impl Server {
             let node = server.node()?;
             server.nodes.push(node);
         }
-        if server.wanted.jobs {
+        if server.wanted.queues > 0 {
             let url = redis::url(&server.redis);
-            let worker = tidegate::worker(server.folder.path(), cores.rest, &server.wanted.gateway, &url)?;
+            let (folder, wanted) = (server.folder.path(), &server.wanted);
+            let worker = tidegate::worker(folder, cores.rest, &wanted.gateway, &url, wanted.queues)?;
             server.worker = Some(worker);
         }
         Ok(Start::Running(Box::new(server)))

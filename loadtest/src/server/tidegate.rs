@@ -62,18 +62,21 @@ publish = "anyone"
 }
 
 /// The worker beside that gateway.
-pub(super) fn worker(folder: &Path, core: u32, gateway: &Path, redis: &str) -> Result<Program> {
+pub(super) fn worker(folder: &Path, core: u32, gateway: &Path, redis: &str, queues: u64) -> Result<Program> {
     let worker = gateway.with_file_name("tidegate-worker");
     let worker = worker.canonicalize().with_context(|| {
         let file = worker.display();
         format!("{file}: cargo build --release -p tidegate-worker makes it")
     })?;
     let admin = program::port()?;
+    let queues: Vec<_> = (0..queues).map(|number| format!("\"q{number}\"")).collect();
+    let queues = queues.join(", ");
     let text = format!(
         r#"
 [redis]
 url = "{redis}"
 [worker]
+queues = [{queues}]
 admin_listen = "127.0.0.1:{admin}"
 concurrency = 64
 apps = []
