@@ -142,6 +142,12 @@ impl Namespace {
         self.log_length() > 0
     }
 
+    /// Whether messages that are published one after the other, each before the one before was answered, keep their
+    /// order: see [`Broker::publish`](crate::broker::Broker::publish).
+    pub fn publishes_in_order(&self) -> bool {
+        self.kind == TopicKind::Plain && self.has_log()
+    }
+
     /// How many publications the log keeps, which depends on the kind as well. A map without positions
     /// could not be followed, so a state topic has a log in any case.
     pub fn log_length(&self) -> u32 {

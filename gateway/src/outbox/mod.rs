@@ -16,6 +16,7 @@ mod lag;
 mod leaving;
 mod metrics;
 mod order;
+mod queue;
 mod set;
 mod tally;
 
@@ -26,8 +27,7 @@ pub(crate) use order::{Follow, Order};
 pub(crate) use set::OutboxSet;
 pub(crate) use tally::Tally;
 
-use std::collections::VecDeque;
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Poll};
 
 use parking_lot::Mutex;
 use tidegate_shared::code::CloseCode;
@@ -39,7 +39,7 @@ use tokio::time::Instant;
 use crate::dialect::{Format, Goodbye};
 use crate::transport::accept::Writer;
 use direct::Direct;
-use lag::Lag;
+use queue::Queue;
 
 /// One connection as the rest of the node sees it: who it is, what it is written in, and the way to it.
 #[derive(Debug)]
@@ -49,23 +49,6 @@ pub(crate) struct Outbox {
     /// Most bytes that wait. One item may pass it if nothing else waits.
     limit: usize,
     queue: Mutex<Queue>,
-}
-
-#[derive(Debug, Default)]
-struct Queue {
-    waiting: VecDeque<Frames>,
-    bytes: usize,
-    /// Somebody has been told to wake the connection's task, and it has not looked since.
-    woken: bool,
-    waker: Option<Waker>,
-    /// Boxed, as nearly no connection has one.
-    ending: Option<Box<Ending>>,
-    /// Only while the client does not keep up.
-    lag: Option<Box<Lag>>,
-    /// For the connection's session, in the order they were given.
-    #[expect(clippy::box_collection, reason = "hardly any connection ever has one")]
-    orders: Option<Box<VecDeque<Order>>>,
-    direct: Direct,
 }
 
 /// Above this part of its limit an outbox belongs to a client that does not keep up.
@@ -332,74 +315,6 @@ impl Outbox {
         let bytes = queue.bytes;
         queue.discard();
         bytes
-    }
-}
-
-impl Queue {
-    fn register(&mut self, cx: &Context<'_>) {
-        match &mut self.waker {
-            Some(waker) => waker.clone_from(cx.waker()),
-            none => *none = Some(cx.waker().clone()),
-        }
-        // Given since the task looked, when there may have been nobody to wake.
-        if self.orders.is_some() {
-            cx.waker().wake_by_ref();
-        }
-    }
-
-    fn push(&mut self, frames: Frames) -> Put {
-        let size = frames.size();
-        self.bytes += size;
-        if self.waiting.capacity() == 0 {
-            // Mostly nothing comes before it is taken again.
-            self.waiting.reserve_exact(1);
-        }
-        self.waiting.push_back(frames);
-        Put::Queued {
-            wake: self.must_wake(),
-            bytes: size.try_into().unwrap_or(i64::MAX),
-        }
-    }
-
-    /// The next frames for the task.
-    fn take(&mut self) -> Option<Frames> {
-        let frames = self.waiting.pop_front()?;
-        self.bytes -= frames.size();
-        if self.waiting.is_empty() {
-            self.waiting = VecDeque::new();
-        }
-        self.direct.occupy();
-        Some(frames)
-    }
-
-    fn must_wake(&mut self) -> bool {
-        !std::mem::replace(&mut self.woken, true)
-    }
-
-    /// Drops what waits, and ends the connection. `messages` were to come.
-    fn overflow(&mut self, messages: u64) -> Put {
-        let mut bytes = self.bytes;
-        // Without its rest the client could not tell where the close frame begins.
-        let begun = self.waiting.pop_front_if(|frames| frames.is_begun());
-        let messages = self.waiting.iter().map(Frames::messages).sum::<u64>() + messages;
-        self.discard();
-        if let Some(frames) = begun {
-            bytes -= frames.size();
-            self.push(frames);
-        }
-        self.ending = Some(Box::new(Ending::Slow));
-        self.woken = true;
-        Put::Overflowed { messages, bytes }
-    }
-
-    /// Where the client stands in topics that it is behind in is kept: it has not left them.
-    fn discard(&mut self) {
-        self.waiting = VecDeque::new();
-        self.bytes = 0;
-        if let Some(lag) = &mut self.lag {
-            lag.discard();
-        }
-        self.tidy();
     }
 }
 

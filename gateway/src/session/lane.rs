@@ -29,7 +29,7 @@ pub(super) enum Waiting {
     },
 }
 
-/// Topics with an operation under way, and what waits for its end. Takes no memory while there is none.
+/// Topics with operations under way, and what waits for their end. Takes no memory while there is none.
 #[derive(Debug, Default)]
 pub(super) struct Lanes {
     busy: Option<Box<Busy>>,
@@ -37,35 +37,72 @@ pub(super) struct Lanes {
 
 #[derive(Debug, Default)]
 struct Busy {
-    topics: HashMap<Topic, VecDeque<Waiting>>,
+    topics: HashMap<Topic, Lane>,
     /// Calls that wait for subscriptions, of whatever topics.
     calls: VecDeque<HeldCall>,
+}
+
+#[derive(Debug, Default)]
+struct Lane {
+    /// How many operations. More than one only of those that keep their order by themselves.
+    under_way: u16,
+    /// Those under way let others of their kind come after them.
+    open: bool,
+    waiting: VecDeque<(Waiting, bool)>,
+}
+
+impl Lane {
+    /// Whether something may begin now.
+    fn lets(&self, orderly: bool) -> bool {
+        self.under_way == 0 || (self.open && orderly)
+    }
 }
 
 pub(super) type HeldCall = (Option<RequestId>, Box<CallRequest>);
 
 impl Lanes {
-    /// Gives it back if it may begin at once.
-    pub(super) fn enter(&mut self, topic: &Topic, waiting: Waiting) -> Option<Waiting> {
+    /// Gives it back if it may begin at once. `orderly`: what is begun one after the other comes out one after the
+    /// other, without waiting for each other's end.
+    pub(super) fn enter(&mut self, topic: &Topic, waiting: Waiting, orderly: bool) -> Option<Waiting> {
         match self.busy.as_mut().and_then(|busy| busy.topics.get_mut(topic)) {
-            Some(queue) => {
-                queue.push_back(waiting);
+            Some(lane) if !lane.waiting.is_empty() || !lane.lets(orderly) => {
+                lane.waiting.push_back((waiting, orderly));
                 None
             }
-            None => Some(waiting),
+            _ => Some(waiting),
         }
     }
 
-    pub(super) fn occupy(&mut self, topic: Topic) {
-        self.busy.get_or_insert_default().topics.entry(topic).or_default();
+    /// An operation has begun.
+    pub(super) fn occupy(&mut self, topic: Topic, orderly: bool) {
+        let lane = self.busy.get_or_insert_default().topics.entry(topic).or_default();
+        lane.under_way += 1;
+        lane.open = orderly;
     }
 
-    pub(super) fn next(&mut self, topic: &Topic) -> Option<Waiting> {
-        self.busy.as_mut()?.topics.get_mut(topic)?.pop_front()
+    /// An operation has ended.
+    pub(super) fn leave(&mut self, topic: &Topic) {
+        if let Some(lane) = self.busy.as_mut().and_then(|busy| busy.topics.get_mut(topic)) {
+            lane.under_way = lane.under_way.saturating_sub(1);
+        }
     }
 
-    pub(super) fn free(&mut self, topic: &Topic) {
-        if let Some(busy) = &mut self.busy {
+    /// What may begin now, and whether it is orderly.
+    pub(super) fn next(&mut self, topic: &Topic) -> Option<(Waiting, bool)> {
+        let lane = self.busy.as_mut()?.topics.get_mut(topic)?;
+        let (_, orderly) = lane.waiting.front()?;
+        if lane.lets(*orderly) {
+            lane.waiting.pop_front()
+        } else {
+            None
+        }
+    }
+
+    /// Forgets a topic on which nothing is under way.
+    pub(super) fn tidy(&mut self, topic: &Topic) {
+        if let Some(busy) = &mut self.busy
+            && busy.topics.get(topic).is_some_and(|lane| lane.under_way == 0)
+        {
             busy.topics.remove(topic);
             self.rest();
         }

@@ -278,22 +278,31 @@ impl Session {
 
     /// Begins a command, or lets it wait for those on the same topic.
     fn enter(&mut self, topic: Topic, waiting: Waiting, effects: &mut Vec<Effect>) {
-        let Some(waiting) = self.lanes.enter(&topic, waiting) else {
+        let orderly = self.is_orderly(&topic, &waiting);
+        let Some(waiting) = self.lanes.enter(&topic, waiting, orderly) else {
             return;
         };
         if self.begin(&topic, waiting, effects) {
-            self.lanes.occupy(topic);
+            self.lanes.occupy(topic, orderly);
         }
     }
 
-    /// Begins what waits on a topic, until something takes time.
+    /// Whether the backend keeps the order of several of these, even if none waits for the one before.
+    fn is_orderly(&self, topic: &Topic, waiting: &Waiting) -> bool {
+        let publishes = |command: &Command| matches!(command, Command::Publish { .. });
+        matches!(waiting, Waiting::Command { command, .. } if publishes(command))
+            && self.config.namespaces.of(topic).publishes_in_order()
+    }
+
+    /// An operation on a topic has ended: begins what waits there, until something takes time.
     fn next(&mut self, topic: &Topic, effects: &mut Vec<Effect>) {
-        while let Some(waiting) = self.lanes.next(topic) {
+        self.lanes.leave(topic);
+        while let Some((waiting, orderly)) = self.lanes.next(topic) {
             if self.begin(topic, waiting, effects) {
-                return;
+                self.lanes.occupy(topic.clone(), orderly);
             }
         }
-        self.lanes.free(topic);
+        self.lanes.tidy(topic);
     }
 
     /// Whether it takes time: then an operation has been started.

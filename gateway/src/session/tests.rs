@@ -120,7 +120,11 @@ fn published() -> Outcome {
 
 #[test]
 fn a_topic_does_one_thing_at_a_time_and_other_topics_go_on() {
-    let mut session = session(|_| {});
+    let mut session = session(|config| {
+        let mut without_log = Namespace::new("default");
+        without_log.log_size = 0;
+        config.namespaces = Namespaces::new(without_log, []);
+    });
     let first = only(session.on_command(publish(1, "a")));
     assert!(session.on_command(publish(2, "a")).is_empty());
     assert!(session.on_command(publish(3, "a")).is_empty());
@@ -130,6 +134,28 @@ fn a_topic_does_one_thing_at_a_time_and_other_topics_go_on() {
     assert_eq!(second[0].0, "2");
     let third = started(session.on_done(second.into_iter().next().expect("one").1.ticket, published()));
     assert_eq!(third[0].0, "3");
+}
+
+#[test]
+fn publications_whose_order_the_backend_keeps_do_not_wait_for_each_other_but_all_else_does() {
+    let mut session = session(|_| {});
+    let first = only(session.on_command(publish(1, "a")));
+    let second = only(session.on_command(publish(2, "a")));
+    assert!(session.on_command(subscribe(3, "a")).is_empty());
+    assert!(
+        session.on_command(publish(4, "a")).is_empty(),
+        "after the subscription"
+    );
+    assert!(session.on_command(publish(5, "a")).is_empty());
+    assert!(
+        session.on_done(second.ticket, published()).len() == 1,
+        "the reply alone"
+    );
+    let mut join = started(session.on_done(first.ticket, published()));
+    assert_eq!((join.len(), &*join[0].0), (1, "3"));
+    let rest = started(session.on_done(join.remove(0).1.ticket, Outcome::Joined(Ok(()))));
+    let ids: Vec<&str> = rest.iter().map(|(id, _)| id.as_str()).collect();
+    assert_eq!(ids, ["4", "5"]);
 }
 
 #[test]

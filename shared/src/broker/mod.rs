@@ -68,6 +68,11 @@ pub trait Broker: Send + Sync + 'static {
     /// Data and values of exactly the namespace's `max_data` are accepted. Other bodies, setting and
     /// removing on topics of other kinds, a removal that says it was by expiry, and topics in the
     /// namespaces `job` and `jobs`, which only the job queue writes to, are [`BrokerError::Forbidden`].
+    ///
+    /// Messages to a topic with a log, of calls that were first polled one after the other, come out in that order,
+    /// whether or not a call waits for the one before ([`Namespace::publishes_in_order`]).
+    ///
+    /// [`Namespace::publishes_in_order`]: crate::namespace::Namespace::publishes_in_order
     async fn publish(&self, topic: &Topic, draft: Draft) -> Result<Published, BrokerError>;
 
     /// Reads at most `limit` publications, in one atomic step with the position of the topic's top and,

@@ -20,6 +20,7 @@ use super::page;
 use super::routes::Route;
 use super::scripts::Script;
 use super::states::States;
+use super::together::{Frame, Together};
 use crate::broker::{
     Broker, BrokerError, BrokerEvents, Draft, From, KEY_TTL, Link, Lost, Page, Published, TOPIC_TTL, rule,
 };
@@ -33,6 +34,8 @@ pub(super) struct RedisBroker {
     pub(super) commands: Arc<Commands>,
     pub(super) hearing: Hearing,
     pub(super) states: States,
+    /// Publications of one topic.
+    pub(super) together: Arc<Together>,
     pub(super) keys: Keys,
     pub(super) namespaces: Namespaces,
     pub(super) events: Mutex<Option<BrokerEvents>>,
@@ -164,16 +167,22 @@ impl Broker for RedisBroker {
             let message = entry::unplaced(self.commands.now_ms(), &tail);
             return self.announce(topic, &keys, message, &draft, false).await;
         }
-        let mut names = vec![keys.log(), keys.meta(), keys.channel()];
         let mut arguments = log_arguments(namespace);
-        arguments.extend([text(Tag::random().as_str()), Value::Bytes(tail)]);
-        if let Some(key) = &draft.key {
-            names.push(keys.idempotency(key));
-            arguments.push(milliseconds(KEY_TTL));
-        }
+        arguments.push(milliseconds(KEY_TTL));
+        let frame = Frame {
+            keys: vec![keys.log(), keys.meta(), keys.channel()],
+            tag: keys.tag.clone(),
+            arguments,
+        };
+        let key = draft.key.as_ref().map(|key| keys.idempotency(key));
+        let word = vec![
+            text(Tag::random().as_str()),
+            Value::Bytes(tail),
+            text(&key.unwrap_or_default()),
+        ];
         let answer = self
             .commands
-            .soon(self.commands.run(Script::Publish, &keys.tag, names, arguments))
+            .soon(self.together.say(Script::Publish, frame, word))
             .await?;
         let answer = answer.as_str_lossy().unwrap_or_default();
         let (position, duplicate) = match answer.strip_prefix('=') {

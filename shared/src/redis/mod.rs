@@ -65,6 +65,7 @@ use self::outlet::Outlet;
 use self::queue::RedisQueue;
 use self::routes::Routes;
 use self::states::States;
+use self::together::Together;
 use self::topology::Topology;
 use self::wake::Wakers;
 use crate::backend::Backend;
@@ -140,6 +141,7 @@ pub fn open(
             commands: commands.clone(),
             hearing,
             states,
+            together: Together::new(commands.clone()),
             keys: keys.clone(),
             namespaces: namespaces.clone(),
             events: Mutex::new(Some(events)),

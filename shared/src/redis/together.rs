@@ -1,6 +1,8 @@
-//! What is said of jobs at the same time goes to Redis in one script, which costs it much less than one for each. Nothing waits for others to come: what is said while a script is under way goes with the next.
+//! What is said of jobs, or published to a topic, at the same time goes to Redis in one script, which costs it much less
+//! than one for each. Nothing waits for others to come: what is said while a script is under way goes with the next.
 //!
-//! Relies on callers that wait for an answer before they say more of the same job. Never says anything twice.
+//! What is said in one place comes out in the order in which it was said. Never says anything twice, and neither claims
+//! nor publishes for somebody who has gone.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -12,20 +14,21 @@ use tokio::sync::oneshot;
 use super::commands::{CallError, Commands};
 use super::scripts::Script;
 
-/// Most jobs of one script.
+/// Most jobs or messages of one script, and bytes from which on no more are added.
 const BATCH: usize = 64;
+const BATCH_BYTES: usize = 1024 * 1024;
 /// Most that wait; one more is refused.
 const WAITING: usize = 8_192;
 
-/// Where it is said: a script, and the slot of the jobs.
+/// Where it is said: a script, and the slot of the jobs or the topic.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 struct Place {
     script: Script,
     tag: String,
 }
 
-/// What a script is given for all of its jobs: the first one's, as those of a slot differ in nothing but the
-/// epoch that a topic would get.
+/// What a script is given for all that is said: what came with the first, as those of a place differ in nothing but
+/// the epoch that a topic would get.
 #[derive(Debug)]
 pub(super) struct Frame {
     pub(super) tag: String,
@@ -33,12 +36,22 @@ pub(super) struct Frame {
     pub(super) arguments: Vec<Value>,
 }
 
-/// What is said of one job.
+/// What is said of one job, or one publication.
 #[derive(Debug)]
 struct Word {
     frame: Frame,
     arguments: Vec<Value>,
     answer: oneshot::Sender<Result<Value, CallError>>,
+}
+
+impl Word {
+    fn size(&self) -> usize {
+        let sizes = self.arguments.iter().map(|value| match value {
+            Value::Bytes(bytes) => bytes.len(),
+            _ => 0,
+        });
+        sizes.sum()
+    }
 }
 
 #[derive(Debug)]
@@ -79,7 +92,7 @@ impl Together {
             let words = waiting.get_mut(&place);
             match words {
                 Some(words) if words.len() >= WAITING => {
-                    let why = format!("more than {WAITING} reports wait for Redis");
+                    let why = format!("more than {WAITING} messages to one place wait for Redis");
                     return Err(CallError::Unavailable(why));
                 }
                 Some(words) => {
@@ -130,7 +143,7 @@ impl Looking {
             let answer = commands.run(self.place.script, &tag, keys, arguments).await;
             let answers = answer.map(Value::into_array).and_then(|answers| {
                 let complete = answers.len() == senders.len();
-                let what = "another number of answers than there were jobs";
+                let what = "another number of answers than of what was said";
                 complete
                     .then_some(answers)
                     .ok_or_else(|| CallError::unexpected(what))
@@ -155,11 +168,18 @@ impl Looking {
     fn next(&mut self) -> Option<(Word, Vec<Word>)> {
         let mut waiting = self.together.waiting.lock();
         let words = waiting.get_mut(&self.place)?;
-        if self.place.script == Script::Claim {
-            // A job for somebody who is gone would lie idle until its lease ends.
+        if matches!(self.place.script, Script::Claim | Script::Publish) {
+            // A job for somebody who is gone would lie idle until its lease ends. A publication of which its publisher
+            // has been told that it failed must not come after all.
             words.retain(|word| !word.answer.is_closed());
         }
-        let count = words.len().min(BATCH);
+        let mut bytes = 0;
+        let fits = |word: &&Word| {
+            let has_room = bytes < BATCH_BYTES;
+            bytes += word.size();
+            has_room
+        };
+        let count = words.iter().take(BATCH).take_while(fits).count();
         let mut batch = words.drain(..count);
         if let Some(first) = batch.next() {
             return Some((first, batch.collect()));

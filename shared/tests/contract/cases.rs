@@ -54,6 +54,7 @@ macro_rules! contract {
                     what_is_published_right_after_an_attach_is_heard,
                     what_is_heard_is_what_the_log_holds,
                     topics_keep_their_order_under_concurrent_publishers,
+                    publications_that_do_not_wait_for_each_other_keep_their_order,
                     a_thousand_attaches_at_once_are_all_heard,
                     each_node_hears_for_itself,
                     a_node_hears_what_it_publishes,

@@ -22,7 +22,7 @@ use crate::outbox;
 const CLIENTS: usize = 4;
 
 #[derive(Debug, Clone)]
-enum Step {
+pub(super) enum Step {
     Publish {
         lost: bool,
     },
@@ -79,18 +79,18 @@ fn harmless_step() -> impl Strategy<Value = Step> {
     ]
 }
 
-enum Client {
+pub(super) enum Client {
     Away(Option<Auditor>),
     Joining(Auditor, JoinHandle<Result<(), Failure>>),
     Live(Auditor),
 }
 
-struct World {
+pub(super) struct World {
     hub: Hub,
     broker: Arc<FlakyBroker>,
     topic: Topic,
     registry: Registry,
-    clients: Vec<Client>,
+    pub(super) clients: Vec<Client>,
     /// So many of them don't keep up.
     slow: usize,
     /// The broker says when it is back.
@@ -98,7 +98,7 @@ struct World {
 }
 
 impl World {
-    fn new(delays: Vec<u8>, slow: SlowPolicy) -> Self {
+    pub(super) fn new(delays: Vec<u8>, slow: SlowPolicy) -> Self {
         let topic = Topic::parse("t").expect("valid");
         let broker = FlakyBroker::new(topic.clone(), 6, delays);
         let registry = Registry::new();
@@ -130,7 +130,7 @@ impl World {
         }
     }
 
-    async fn take(&mut self, step: Step) {
+    pub(super) async fn take(&mut self, step: Step) {
         match step {
             Step::Publish { lost } => self.broker.publish_one(lost),
             Step::Burst(count) => (0..count).for_each(|_| self.broker.publish_one(false)),
@@ -313,7 +313,7 @@ fn run(steps: Vec<Step>, delays: Vec<u8>, is_harmless: bool, slow: SlowPolicy) {
     run_told(steps, delays, is_harmless, slow, true);
 }
 
-fn block_on(future: impl Future<Output = ()>) {
+pub(super) fn block_on(future: impl Future<Output = ()>) {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .build()
         .expect("a runtime");
@@ -333,46 +333,6 @@ fn run_told(steps: Vec<Step>, delays: Vec<u8>, is_harmless: bool, slow: SlowPoli
             world.recover().await;
         }
         world.end().await;
-    });
-}
-
-#[test]
-fn who_wants_to_be_where_others_are_joins_without_the_backend() {
-    block_on(async {
-        let mut world = World::new(Vec::new(), SlowPolicy::Close);
-        let join = |client, resume| Step::Join { client, resume };
-        for step in [
-            join(0, false),
-            Step::Turns(50),
-            Step::Publish { lost: false },
-            Step::Turns(50),
-            Step::Fail(true),
-            join(1, false),
-            Step::Turns(50),
-        ] {
-            world.take(step).await;
-        }
-        assert!(
-            matches!(world.clients[1], Client::Live(_)),
-            "as if for the first time"
-        );
-        for step in [Step::Leave(1), join(1, true), Step::Turns(50)] {
-            world.take(step).await;
-        }
-        assert!(matches!(world.clients[1], Client::Live(_)), "with its position");
-        for step in [
-            Step::Leave(1),
-            Step::Publish { lost: false },
-            Step::Turns(50),
-            join(1, true),
-            Step::Turns(50),
-        ] {
-            world.take(step).await;
-        }
-        assert!(
-            matches!(world.clients[1], Client::Away(_)),
-            "what it missed must be read"
-        );
     });
 }
 

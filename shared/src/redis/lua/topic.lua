@@ -54,17 +54,27 @@ local function append(log, channel, m, i, tag, kind, time, tail, data)
   return late
 end
 
+-- A topic's numbering, as `append` takes it.
+local function numbering(meta)
+  return redis.call('HMGET', meta, 'epoch', 'top', 'tag', 'period')
+end
+
+-- Stores it, brought up to date. `late` is what `append` has returned.
+local function number(meta, m, late)
+  if late then
+    redis.call('HSET', meta, 'epoch', m[1], 'top', m[2], 'tag', m[3], 'period', m[4])
+    redis.call('PEXPIRE', meta, ARGV[5])
+  else
+    redis.call('HSET', meta, 'top', m[2], 'tag', m[3])
+  end
+end
+
 -- Appends to a topic whose numbering is in `meta`. Returns {epoch, offset, tag}, and whether it made meta
 -- end.
 local function publish(log, meta, channel, tag, kind, time, tail, data)
-  local m = redis.call('HMGET', meta, 'epoch', 'top', 'tag', 'period')
+  local m = numbering(meta)
   local late = append(log, channel, m, 1, tag, kind, time, tail, data)
-  if late then
-    redis.call('HSET', meta, 'epoch', m[1], 'top', m[2], 'tag', tag, 'period', m[4])
-    redis.call('PEXPIRE', meta, ARGV[5])
-  else
-    redis.call('HSET', meta, 'top', m[2], 'tag', tag)
-  end
+  number(meta, m, late)
   return m, late
 end
 

@@ -2,11 +2,12 @@
 
 use std::collections::HashMap;
 
+use futures_util::future::join_all;
 use tidegate_shared::broker::From;
 use tidegate_shared::position::Position;
 use tidegate_shared::topic::Topic;
 
-use super::{assert_contiguous, attach, data, publish, publish_numbers, read, top, topic};
+use super::{assert_contiguous, attach, data, keyed, publish, publish_numbers, read, top, topic};
 use crate::contract::{Ear, World};
 
 pub(crate) async fn what_is_published_right_after_an_attach_is_heard<W: World>(world: W) {
@@ -30,6 +31,36 @@ pub(crate) async fn what_is_heard_is_what_the_log_holds<W: World>(world: W) {
     publish_numbers(&publisher, &topic, 60).await;
     let heard = ear.take(60).await;
     assert_eq!(heard, read(&publisher, &topic, From::Newest).await.publications);
+}
+
+pub(crate) async fn publications_that_do_not_wait_for_each_other_keep_their_order<W: World>(world: W) {
+    let (listener, publisher) = (world.node().await, world.node().await);
+    let mut ear = Ear::of(&listener);
+    let topic = topic("t");
+    attach(&listener, &topic).await;
+    let start = top(&listener, &topic).await;
+    let numbers: Vec<String> = (0..200).map(|number| number.to_string()).collect();
+    // Every tenth says the same as the one before, and is known by its key.
+    let publishing = numbers.iter().enumerate().map(|(at, number)| {
+        let key = format!("k{}", at - usize::from(at % 10 == 9));
+        let draft = keyed(number, &key);
+        let (node, topic) = (&publisher, &topic);
+        async move { node.broker.publish(topic, draft).await.expect("published") }
+    });
+    let published = join_all(publishing).await;
+    let duplicates = published.iter().filter(|one| one.duplicate).count();
+    assert_eq!(duplicates, 20);
+    assert_eq!(
+        published[9].position, published[8].position,
+        "the same as the first time"
+    );
+    let heard = ear.take(180).await;
+    assert_contiguous(start, &heard);
+    let expected: Vec<String> = (0..200)
+        .filter(|at| at % 10 != 9)
+        .map(|at| at.to_string())
+        .collect();
+    assert_eq!(data(&heard), expected);
 }
 
 pub(crate) async fn topics_keep_their_order_under_concurrent_publishers<W: World>(world: W) {

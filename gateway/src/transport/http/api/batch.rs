@@ -1,10 +1,12 @@
-//! `POST /api/batch`: commands one after the other, each with a result of its own.
+//! `POST /api/batch`: commands one after the other, each with a result of its own. Publications that keep their order
+//! by themselves do not wait for each other.
 
 use std::sync::Arc;
 
 use axum::extract::{Request, State};
 use axum::http::StatusCode;
 use axum::response::Response;
+use futures_util::future::join_all;
 use serde::{Deserialize, Serialize, Serializer, ser::SerializeMap};
 use tidegate_shared::json::RawJson;
 
@@ -56,12 +58,25 @@ pub(super) async fn batch(State(api): State<Arc<Api>>, request: Request) -> Resu
         )));
     }
     let mut results = Vec::with_capacity(commands.len());
+    let mut publishing = Vec::new();
     for command in commands {
-        let name = command.name();
-        results.push(match command.within(trace).run(&api).await {
-            Ok(document) => Outcome::Done(name, document),
-            Err(problem) => Outcome::Failed(problem.fault()),
-        });
+        let orderly = command.is_orderly(&api);
+        let outcome = run(command.within(trace), &api);
+        if orderly {
+            publishing.push(outcome);
+            continue;
+        }
+        results.append(&mut join_all(publishing.drain(..)).await);
+        results.push(outcome.await);
     }
+    results.append(&mut join_all(publishing).await);
     answer(StatusCode::OK, &Results { results })
+}
+
+async fn run(command: Command, api: &Api) -> Outcome {
+    let name = command.name();
+    match command.run(api).await {
+        Ok(document) => Outcome::Done(name, document),
+        Err(problem) => Outcome::Failed(problem.fault()),
+    }
 }

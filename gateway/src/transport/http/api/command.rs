@@ -53,6 +53,12 @@ impl Command {
         }
     }
 
+    /// Whether the backend keeps the order of several of these, even if none waits for the one before.
+    pub(super) fn is_orderly(&self, api: &Api) -> bool {
+        let namespaces = &api.gate.config().namespaces;
+        matches!(self, Self::Publish(command) if namespaces.of(&command.topic).publishes_in_order())
+    }
+
     /// As a part of what the request belongs to.
     pub(super) fn within(mut self, trace: Option<TraceContext>) -> Self {
         match &mut self {
