@@ -37,7 +37,11 @@ const NUMBERS: &[&str] = &[
 #[test]
 fn no_promises_in_tracked_files() -> Result<()> {
     let mut findings = Findings::new();
-    for source in source::all()? {
+    // A workspace beside the others names them by their folders.
+    for source in source::all()?
+        .iter()
+        .filter(|source| source.path != "fuzz/Cargo.toml")
+    {
         for (number, line) in source.text.lines().enumerate() {
             for word in PROMISES.iter().filter(|word| has_word(line, word)) {
                 findings.push(format!(
