@@ -136,7 +136,7 @@ fn what_happens_to_a_job_has_a_place_in_its_own_log_and_in_its_queues() {
     let queue = QueueName::parse("q").expect("valid");
     let own = Topic::of_job(&JobId::new(&queue));
     let entry = |header: &'static str| Bytes::from(format!("{header}\n{{\"state\":\"queued\"}}"));
-    let whole = entry("2 j aaaaaaaa 1 abcdef  1763000000000 bbbbbbbb 7 fedcba");
+    let whole = entry("2 j aaaaaaaaaa 1 abcdef  1763000000000 bbbbbbbbbb 7 fedcba");
     let read = |topic: &Topic| {
         let publication = decode(topic, &whole).expect("an entry");
         let place = publication.place.expect("a place");
@@ -145,16 +145,16 @@ fn what_happens_to_a_job_has_a_place_in_its_own_log_and_in_its_queues() {
         assert!(matches!(publication.body, Body::Job { .. }));
         tags
     };
-    assert_eq!(read(&own), "aaaaaaaa 1 abcdef ");
-    assert_eq!(read(&Topic::of_queue(&queue)), "bbbbbbbb 7 abcdef fedcba");
+    assert_eq!(read(&own), "aaaaaaaaaa 1 abcdef ");
+    assert_eq!(read(&Topic::of_queue(&queue)), "bbbbbbbbbb 7 abcdef fedcba");
     assert_eq!(record(&whole), b"{\"state\":\"queued\"}");
     assert_eq!(record(b"{}"), b"{}");
     for damaged in [
-        "2 m aaaaaaaa 1 abcdef  1763000000000 bbbbbbbb 7 fedcba",
-        "2 j aaaaaaaa 1 abcdef  1763000000000 bbbbbbbb 7",
-        "2 j aaaaaaaa 0 abcdef  1763000000000 bbbbbbbb 7 fedcba",
+        "2 m aaaaaaaaaa 1 abcdef  1763000000000 bbbbbbbbbb 7 fedcba",
+        "2 j aaaaaaaaaa 1 abcdef  1763000000000 bbbbbbbbbb 7",
+        "2 j aaaaaaaaaa 0 abcdef  1763000000000 bbbbbbbbbb 7 fedcba",
         "2 j     1763000000000   ",
-        "3 j aaaaaaaa 1 abcdef  1763000000000 bbbbbbbb 7 fedcba",
+        "3 j aaaaaaaaaa 1 abcdef  1763000000000 bbbbbbbbbb 7 fedcba",
     ] {
         assert_eq!(decode(&own, &entry(damaged)), None, "{damaged:?}");
     }

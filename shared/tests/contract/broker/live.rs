@@ -47,8 +47,8 @@ pub(crate) async fn publications_that_do_not_wait_for_each_other_keep_their_orde
         let (node, topic) = (&publisher, &topic);
         async move { node.broker.publish(topic, draft).await.expect("published") }
     });
-    let published = join_all(publishing).await;
-    let duplicates = published.iter().filter(|one| one.duplicate).count();
+    let answers = join_all(publishing).await;
+    let duplicates = answers.iter().filter(|one| one.duplicate).count();
     assert_eq!(duplicates, 20);
     assert_eq!(
         published[9].position, published[8].position,
