@@ -51,7 +51,7 @@ pub(crate) async fn publications_that_do_not_wait_for_each_other_keep_their_orde
     let duplicates = answers.iter().filter(|one| one.duplicate).count();
     assert_eq!(duplicates, 20);
     assert_eq!(
-        published[9].position, published[8].position,
+        answers[9].position, answers[8].position,
         "the same as the first time"
     );
     let heard = ear.take(180).await;
