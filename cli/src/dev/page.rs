@@ -6,7 +6,7 @@ use std::path::Path;
 use axum::Router;
 use axum::http::header;
 use axum::response::IntoResponse;
-use axum::routing::get;
+use axum::routing::{MethodRouter, get};
 
 const PAGE: &str = include_str!("page.html");
 /// Filled in here; where the file is served as it is, the endpoint is `ws` beside the page, and the HTTP API
@@ -14,11 +14,15 @@ const PAGE: &str = include_str!("page.html");
 const BLANKS: &str = "data-endpoint=\"ws\" data-source=\"\" data-api=\"\"";
 
 /// The page has no outside assets, and is not to be shown inside of another one.
-pub(super) const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; img-src data:; \
+const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; img-src data:; \
                       connect-src 'self' ws: wss:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
 pub(super) fn router(endpoint: &str, source: &Path) -> Router {
-    let page = filled(endpoint, &source.to_string_lossy());
+    Router::new().route("/", served(filled(endpoint, &source.to_string_lossy())))
+}
+
+/// A page that is whole in itself.
+pub(super) fn served(page: String) -> MethodRouter {
     let answer = move || {
         let headers = [
             (header::CONTENT_TYPE, "text/html; charset=utf-8"),
@@ -29,7 +33,7 @@ pub(super) fn router(endpoint: &str, source: &Path) -> Router {
         let page = page.clone();
         async move { (headers, page).into_response() }
     };
-    Router::new().route("/", get(answer))
+    get(answer)
 }
 
 fn filled(endpoint: &str, source: &str) -> String {

@@ -2,15 +2,28 @@
 //! protocol of its system's own clients, to the endpoint of the configuration that does.
 
 use axum::Router;
-use axum::http::header;
-use axum::response::IntoResponse;
-use axum::routing::get;
 use tidegate_shared::config::{Config, Endpoint};
 
-use super::page::POLICY;
+use super::page::served;
 
 /// Filled in here; where the file is served as it is, it takes the endpoint that is built in.
 const BLANK: &str = "data-endpoint=\"\"";
+
+/// What all pages share, and how they name it: served, each has it in itself.
+const SHARED: [(&str, &str, &str, &str); 2] = [
+    (
+        "<link rel=\"stylesheet\" href=\"../page.css\">",
+        "<style>\n",
+        include_str!("../../../examples/page.css"),
+        "</style>",
+    ),
+    (
+        "<script src=\"../page.js\"></script>",
+        "<script>\n",
+        include_str!("../../../examples/page.js"),
+        "</script>",
+    ),
+];
 
 /// Name, dialect and page.
 const PAGES: [(&str, &str, &str); 5] = [
@@ -37,17 +50,7 @@ pub(super) fn router(config: &Config) -> Router {
         };
         let endpoint = config.endpoints.iter().find(fits).map(place);
         let page = filled(page, &endpoint.unwrap_or_default());
-        let answer = move || {
-            let headers = [
-                (header::CONTENT_TYPE, "text/html; charset=utf-8"),
-                (header::CACHE_CONTROL, "no-store"),
-                (header::CONTENT_SECURITY_POLICY, POLICY),
-                (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
-            ];
-            let page = page.clone();
-            async move { (headers, page).into_response() }
-        };
-        router.route(&format!("/try/{name}"), get(answer))
+        router.route(&format!("/try/{name}"), served(page))
     })
 }
 
@@ -59,6 +62,11 @@ fn place(endpoint: &Endpoint) -> String {
 }
 
 fn filled(page: &str, endpoint: &str) -> String {
+    let page = SHARED
+        .iter()
+        .fold(page.to_owned(), |page, (name, begin, text, end)| {
+            page.replacen(name, &format!("{begin}{text}{end}"), 1)
+        });
     page.replacen(BLANK, &format!("data-endpoint=\"{endpoint}\""), 1)
 }
 
@@ -72,7 +80,18 @@ mod tests {
         for (name, _, page) in PAGES {
             assert!(first.contains(&format!("href=\"/try/{name}\"")), "{name}");
             assert_eq!(page.matches(BLANK).count(), 1, "{name}");
-            for reference in [" src=", "https://", "@import", "url(", "innerHTML"] {
+            for (shared, ..) in SHARED {
+                assert_eq!(page.matches(shared).count(), 1, "{name}: {shared}");
+            }
+            let page = filled(page, "");
+            for reference in [
+                " src=",
+                "<link rel=\"stylesheet\"",
+                "https://",
+                "@import",
+                "url(",
+                "innerHTML",
+            ] {
                 assert!(!page.contains(reference), "{name}: {reference}");
             }
         }
