@@ -384,8 +384,15 @@ fn what_a_server_uses_is_told_also_where_there_is_none() {
     let name = super::places::ServerName::parse("one").expect("valid");
     let places = bedrock.places().expect("a folder").clone();
     places.found(&name).expect("made");
-    let home = super::process::Home::new(places.server(&name));
+    let place = places.server(&name);
+    let home = super::process::Home::new(place.clone());
     let running = home.start(None).expect("started");
+    // Before its first word it may not have a page of memory yet.
+    let deadline = std::time::Instant::now() + Duration::from_secs(20);
+    while std::fs::read(place.join("server_output.txt")).expect("written").is_empty() {
+        assert!(std::time::Instant::now() < deadline, "it says nothing");
+        std::thread::sleep(Duration::from_millis(5));
+    }
     let process = &told("one")["process_info"];
     assert_eq!(process["pid"], running.pid);
     assert!(
