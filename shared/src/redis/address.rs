@@ -1,16 +1,22 @@
 //! Where Redis is, and how a client of it is set up. The only place that sees the password.
 
 use std::fmt;
+use std::io;
+use std::sync::Arc;
 use std::time::Duration;
 
 use fred::clients::Client;
 use fred::types::RespVersion;
 use fred::types::config::{
-    Config, ConnectionConfig, PerformanceConfig, ReconnectError, ServerConfig, TcpConfig, TlsConnector,
-    UnresponsiveConfig,
+    Config, ConnectionConfig, PerformanceConfig, ReconnectError, ServerConfig, TcpConfig,
+    TlsConnector as TlsOfFred, UnresponsiveConfig,
 };
-use socket2_for_fred::TcpKeepalive;
+use socket2_for_fred::{SockRef, TcpKeepalive};
 use thiserror::Error;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpStream;
+use tokio_rustls::TlsConnector;
+use tokio_rustls::rustls::pki_types::ServerName;
 
 use crate::config;
 use crate::tls::{self, TlsError};
@@ -88,6 +94,7 @@ pub(super) struct Address {
     /// Those that the URL names, at least one.
     pub(super) servers: Vec<Server>,
     config: Config,
+    tls: Option<TlsConnector>,
 }
 
 /// A server and what is needed to connect to it.
@@ -95,7 +102,13 @@ pub(super) struct Address {
 pub(super) struct Endpoint {
     pub(super) server: Server,
     config: Config,
+    tls: Option<TlsConnector>,
 }
+
+/// A connection, with TLS or without.
+pub(super) trait Wire: AsyncRead + AsyncWrite + Unpin + Send {}
+
+impl<T: AsyncRead + AsyncWrite + Unpin + Send> Wire for T {}
 
 impl Address {
     pub(super) fn parse(url: &str) -> Result<Self, RedisUrlError> {
@@ -128,7 +141,8 @@ impl Address {
         if redis.url.starts_with("rediss") {
             let shown = redis.client.as_ref().map(|(cert, key)| (&**cert, &**key));
             let client = tls::client(redis.ca.as_deref(), shown)?;
-            address.config.tls = Some(TlsConnector::from(client).into());
+            address.tls = Some(TlsConnector::from(Arc::new(client.clone())));
+            address.config.tls = Some(TlsOfFred::from(client).into());
         }
         Ok(address)
     }
@@ -146,6 +160,7 @@ impl Address {
                 port: server.port,
             }],
             config,
+            tls: None,
         })
     }
 
@@ -187,6 +202,7 @@ impl Address {
             kind,
             servers,
             config,
+            tls: None,
         })
     }
 
@@ -200,6 +216,7 @@ impl Address {
         Endpoint {
             server: server.clone(),
             config,
+            tls: self.tls.clone(),
         }
     }
 
@@ -253,20 +270,18 @@ fn server(text: &str, default: u16) -> Option<Server> {
 }
 
 impl Endpoint {
-    /// A client that is not connected yet. `messages` is how many publications may wait for its reader.
+    /// A client that is not connected yet, for commands.
     ///
     /// It has no reconnect policy: with one, fred keeps commands of the lost connection and sends them
     /// on the next, calls itself connected meanwhile, and can end for good when its queue is full. Our
     /// own loop makes a new client instead, with growing, jittered pauses and without a limit.
-    pub(super) fn client(&self, messages: usize) -> Client {
+    pub(super) fn client(&self) -> Client {
         let performance = PerformanceConfig {
             default_command_timeout: COMMAND_TIMEOUT,
-            broadcast_channel_capacity: messages,
+            // Nothing is heard on it.
+            broadcast_channel_capacity: 1,
             ..PerformanceConfig::default()
         };
-        let keepalive = TcpKeepalive::new()
-            .with_time(Duration::from_secs(15))
-            .with_interval(Duration::from_secs(5));
         let connection = ConnectionConfig {
             connection_timeout: CONNECT_TIMEOUT,
             internal_command_timeout: CONNECT_TIMEOUT,
@@ -278,7 +293,7 @@ impl Endpoint {
             },
             tcp: TcpConfig {
                 nodelay: Some(true),
-                keepalive: Some(keepalive),
+                keepalive: Some(keepalive()),
                 ..TcpConfig::default()
             },
             reconnect_errors: vec![
@@ -290,6 +305,31 @@ impl Endpoint {
         };
         Client::new(self.config.clone(), Some(performance), Some(connection), None)
     }
+
+    /// A connection on which nothing has been said yet. Takes as long as it takes.
+    pub(super) async fn wire(&self) -> io::Result<Box<dyn Wire>> {
+        let Server { host, port } = &self.server;
+        let stream = TcpStream::connect((&**host, *port)).await?;
+        stream.set_nodelay(true)?;
+        SockRef::from(&stream).set_tcp_keepalive(&keepalive())?;
+        let Some(tls) = &self.tls else {
+            return Ok(Box::new(stream));
+        };
+        let name = ServerName::try_from(host.to_string()).map_err(io::Error::other)?;
+        Ok(Box::new(tls.connect(name, stream).await?))
+    }
+
+    /// User and password, if there are any.
+    pub(super) fn credentials(&self) -> Option<(&str, &str)> {
+        let password = self.config.password.as_deref()?;
+        Some((self.config.username.as_deref().unwrap_or("default"), password))
+    }
+}
+
+fn keepalive() -> TcpKeepalive {
+    TcpKeepalive::new()
+        .with_time(Duration::from_secs(15))
+        .with_interval(Duration::from_secs(5))
 }
 
 /// `host:port` only.

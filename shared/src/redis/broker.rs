@@ -20,11 +20,11 @@ use super::page;
 use super::routes::Route;
 use super::scripts::Script;
 use super::states::States;
-use super::together::{Frame, Together};
+use super::together::{Frame, Saying, Together};
 use crate::broker::{
     Broker, BrokerError, BrokerEvents, Draft, From, KEY_TTL, Link, Lost, Page, Published, TOPIC_TTL, rule,
 };
-use crate::name::EventName;
+use crate::name::{EventName, IdempotencyKey};
 use crate::namespace::{Namespace, Namespaces, TopicKind};
 use crate::position::{Epoch, Position, Tag};
 use crate::publication::Body;
@@ -119,6 +119,48 @@ impl RedisBroker {
         })
     }
 
+    /// Publishes to a topic with a log.
+    async fn append(
+        &self,
+        namespace: &Namespace,
+        keys: TopicKeys,
+        draft: &Draft,
+        tail: Bytes,
+    ) -> Result<Published, BrokerError> {
+        let mut arguments = log_arguments(namespace);
+        arguments.push(milliseconds(KEY_TTL));
+        let frame = Frame {
+            keys: Vec::new(),
+            tag: keys.tag,
+            arguments,
+        };
+        let saying = Saying {
+            keys: vec![keys.base],
+            arguments: vec![
+                text(Tag::random().as_str()),
+                Value::Bytes(tail),
+                text(draft.key.as_ref().map_or("", IdempotencyKey::as_str)),
+            ],
+        };
+        let saying = self
+            .together
+            .say_beside_others(Script::Publish, &namespace.name, frame, saying);
+        let answer = self.commands.soon(saying).await?;
+        let answer = answer.as_str_lossy().unwrap_or_default();
+        if let Some(error) = answer.strip_prefix('!') {
+            return Err(self.commands.explain_text(error).into());
+        }
+        let (position, duplicate) = match answer.strip_prefix('=') {
+            Some(first) => (first, true),
+            None => (&*answer, false),
+        };
+        Ok(Published {
+            position: Some(page::position(position)?),
+            duplicate,
+            changed: !duplicate,
+        })
+    }
+
     async fn read_once(&self, topic: &Topic, from: From, limit: usize) -> Result<page::Read, BrokerError> {
         let namespace = self.namespaces.of(topic);
         if namespace.kind == TopicKind::State {
@@ -167,33 +209,7 @@ impl Broker for RedisBroker {
             let message = entry::unplaced(self.commands.now_ms(), &tail);
             return self.announce(topic, &keys, message, &draft, false).await;
         }
-        let mut arguments = log_arguments(namespace);
-        arguments.push(milliseconds(KEY_TTL));
-        let frame = Frame {
-            keys: vec![keys.log(), keys.meta(), keys.channel()],
-            tag: keys.tag.clone(),
-            arguments,
-        };
-        let key = draft.key.as_ref().map(|key| keys.idempotency(key));
-        let word = vec![
-            text(Tag::random().as_str()),
-            Value::Bytes(tail),
-            text(&key.unwrap_or_default()),
-        ];
-        let answer = self
-            .commands
-            .soon(self.together.say(Script::Publish, frame, word))
-            .await?;
-        let answer = answer.as_str_lossy().unwrap_or_default();
-        let (position, duplicate) = match answer.strip_prefix('=') {
-            Some(first) => (first, true),
-            None => (&*answer, false),
-        };
-        Ok(Published {
-            position: Some(page::position(position)?),
-            duplicate,
-            changed: !duplicate,
-        })
+        self.append(namespace, keys, &draft, tail).await
     }
 
     async fn read(&self, topic: &Topic, from: From, limit: usize) -> Result<Page, BrokerError> {

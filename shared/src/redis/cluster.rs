@@ -89,7 +89,7 @@ impl Cluster {
     async fn ask_anew(&self, server: &Server) -> Result<View, Blind> {
         let endpoint = self.address.endpoint(server);
         let asking = async {
-            let unit = Unit::connect(&endpoint, 1, 1).await?;
+            let unit = Unit::connect(&endpoint, 1).await?;
             ask(unit.first(), server).await
         };
         match timeout(CONNECT, asking).await {

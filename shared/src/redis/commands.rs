@@ -12,12 +12,13 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{Duration, Instant};
 
 use fred::clients::Client;
-use fred::error::Error;
+use fred::error::{Error, ErrorKind};
 use fred::interfaces::{FredResult, LuaInterface};
 use fred::types::{Key, Value};
 use tokio::sync::{Notify, Semaphore, watch};
 use tokio::time::timeout;
 
+use super::address::Kind;
 use super::cause::Cause;
 use super::check;
 use super::layout::Layout;
@@ -74,6 +75,8 @@ impl From<CallError> for JobError {
 
 #[derive(Debug)]
 pub(super) struct Commands {
+    /// A command's keys have to be of one slot.
+    is_cluster: bool,
     layout: watch::Sender<Arc<Layout>>,
     /// Somebody was sent elsewhere: the layout is out of date.
     outdated: Notify,
@@ -86,8 +89,9 @@ pub(super) struct Commands {
 }
 
 impl Commands {
-    pub(super) fn new(metrics: RedisMetrics) -> Self {
+    pub(super) fn new(kind: &Kind, metrics: RedisMetrics) -> Self {
         Self {
+            is_cluster: *kind == Kind::Cluster,
             layout: watch::Sender::default(),
             outdated: Notify::new(),
             scripts: Scripts::default(),
@@ -153,6 +157,14 @@ impl Commands {
         self.master(tag)?
             .unit()
             .ok_or_else(|| CallError::Unavailable(self.link.why_not()))
+    }
+
+    /// Which of the connections serves this tag, if scripts may use the keys of several tags.
+    pub(super) fn lane(&self, tag: &str) -> Result<Option<usize>, CallError> {
+        if self.is_cluster {
+            return Ok(None);
+        }
+        Ok(Some(self.unit(tag)?.lane_of(tag)))
     }
 
     /// Runs a script over the connection of `tag`.
@@ -235,6 +247,11 @@ impl Commands {
             self.new_layout(pause).await;
             pause = (pause * 2).min(DETOUR);
         }
+    }
+
+    /// An error that a script has got and gives back as it was.
+    pub(super) fn explain_text(&self, error: &str) -> CallError {
+        self.explain(&Error::new(ErrorKind::Unknown, error.to_owned()))
     }
 
     fn explain(&self, error: &Error) -> CallError {

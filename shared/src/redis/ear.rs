@@ -6,7 +6,6 @@ use std::sync::Arc;
 use std::task::Poll;
 use std::time::{Duration, Instant};
 
-use fred::clients::Client;
 use fred::interfaces::FredResult;
 use futures_util::future::BoxFuture;
 use futures_util::stream::{FuturesUnordered, StreamExt};
@@ -16,12 +15,13 @@ use super::cause::Cause;
 use super::commands::Commands;
 use super::hearing::{Answer, Refusal, Request, Wish};
 use super::keys::Keys;
+use super::line::Mouthpiece;
 use super::link::Part;
 use super::master::Master;
 use super::metrics::Trouble;
 use super::probe::Probe;
 use super::routes::{Known, Routes};
-use super::subscriber::{Attached, BATCH, Subscriber, subscribe, unsubscribe};
+use super::subscriber::{Attached, BATCH, Subscriber};
 use crate::broker::{BrokerError, BrokerEvent};
 
 pub(super) struct Ear {
@@ -83,15 +83,13 @@ impl Ear {
             commands.link.set(master.id, Part::Hearing, true);
             routes.begin(master.id);
             let mut work = Work::default();
-            let lost = subscriber.unit.lost().clone();
             tokio::select! {
                 () = master.end.cancelled() => {}
-                () = subscriber.unit.watch() => {}
-                _ = self.serve(&mut subscriber.attached, subscriber.unit.first(), &mut work) => {}
+                () = subscriber.line.lost() => {}
+                _ = self.serve(&mut subscriber.attached, &subscriber.line.mouthpiece, &mut work) => {}
             }
-            lost.cancel();
-            // The reader ends with the connection; after this nothing old can follow what is new.
-            subscriber.reader.end().await;
+            // After this nothing old can follow what is new.
+            subscriber.line.end().await;
             self.abandon(work);
             commands.link.set(master.id, Part::Hearing, false);
             routes.end(master.id);
@@ -106,7 +104,7 @@ impl Ear {
     async fn serve(
         &mut self,
         attached: &mut Attached,
-        client: &Client,
+        redis: &Mouthpiece,
         work: &mut Work,
     ) -> Result<(), Broken> {
         let mut layouts = self.post.commands.layouts();
@@ -120,12 +118,12 @@ impl Ear {
                     None
                 }
                 () = std::future::ready(()), if room && !work.backlog.is_empty() => {
-                    work.backlog.pop_first().and_then(|channel| self.take_over(work, client, channel))
+                    work.backlog.pop_first().and_then(|channel| self.take_over(work, redis, channel))
                 }
-                Some(request) = self.requests.recv(), if room => self.take(work, client, request),
+                Some(request) = self.requests.recv(), if room => self.take(work, redis, request),
                 Ok(()) = layouts.changed() => {
                     layouts.borrow_and_update();
-                    self.compare(attached, client, work).await?;
+                    self.compare(attached, redis, work).await?;
                     None
                 }
                 _ = tick.tick() => {
@@ -147,7 +145,12 @@ impl Ear {
 
     /// A new layout: what has come to this master is taken over. If anything happened meanwhile, a slot may
     /// have gone and come back, which ends subscriptions without a word: then everything is.
-    async fn compare(&self, attached: &mut Attached, client: &Client, work: &mut Work) -> Result<(), Broken> {
+    async fn compare(
+        &self,
+        attached: &mut Attached,
+        redis: &Mouthpiece,
+        work: &mut Work,
+    ) -> Result<(), Broken> {
         let Post { master, routes, .. } = &self.post;
         let layout = self.post.commands.layout();
         let anew = layout.epoch() != attached.epoch;
@@ -160,7 +163,7 @@ impl Ear {
         let kept = probe.is_some() && !anew;
         attached.probe = probe.or_else(|| Probe::pick(&self.post.keys, &self.post.node, &layout, master.id));
         match &attached.probe {
-            Some(probe) if !kept => subscribe(client, &probe.channel, false).await.or_else(|error| {
+            Some(probe) if !kept => redis.subscribe(&probe.channel, false).await.or_else(|error| {
                 // It has moved on already: the next layout says where to.
                 match Cause::of(&error) {
                     Cause::Moved | Cause::Moving => Ok(()),
@@ -180,18 +183,18 @@ impl Ear {
         }
     }
 
-    fn take_over(&self, work: &mut Work, client: &Client, channel: Box<str>) -> Option<Command> {
+    fn take_over(&self, work: &mut Work, redis: &Mouthpiece, channel: Box<str>) -> Option<Command> {
         if work.pending.contains_key(&channel) {
             return None;
         }
         let bare = self.post.routes.claim(&channel, self.post.master.id)?;
-        Some(self.attach(work, client, channel, bare, true, None))
+        Some(self.attach(work, redis, channel, bare, true, None))
     }
 
     fn attach(
         &self,
         work: &mut Work,
-        client: &Client,
+        redis: &Mouthpiece,
         channel: Box<str>,
         bare: bool,
         taken_over: bool,
@@ -205,17 +208,17 @@ impl Ear {
             taken_over,
         };
         work.pending.insert(channel.clone(), waiting);
-        let (client, metrics) = (client.clone(), self.post.commands.metrics.clone());
+        let (redis, metrics) = (redis.clone(), self.post.commands.metrics.clone());
         Box::pin(async move {
             let started = Instant::now();
-            let outcome = subscribe(&client, &channel, bare).await;
+            let outcome = redis.subscribe(&channel, bare).await;
             metrics.observe("ssubscribe", started);
             (Some((channel, number)), outcome)
         })
     }
 
     /// The command that a request needs, if any.
-    fn take(&self, work: &mut Work, client: &Client, request: Request) -> Option<Command> {
+    fn take(&self, work: &mut Work, redis: &Mouthpiece, request: Request) -> Option<Command> {
         let Post { master, routes, .. } = &self.post;
         let Request {
             channel,
@@ -237,7 +240,7 @@ impl Ear {
                     Known::Elsewhere => true,
                     Known::New => false,
                 };
-                Some(self.attach(work, client, channel, bare, taken_over, Some(answer)))
+                Some(self.attach(work, redis, channel, bare, taken_over, Some(answer)))
             }
             Wish::Detach { bare, slot } => {
                 let was_there = routes.remove(&channel);
@@ -257,9 +260,9 @@ impl Ear {
                     let _ = answer.send(Ok(()));
                     return None;
                 }
-                let client = client.clone();
+                let redis = redis.clone();
                 Some(Box::pin(async move {
-                    let outcome = unsubscribe(&client, &channel, bare).await;
+                    let outcome = redis.unsubscribe(&channel, bare).await;
                     let _ = answer.send(Ok(()));
                     (None, outcome)
                 }))

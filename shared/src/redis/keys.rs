@@ -20,8 +20,8 @@ pub(super) struct Keys {
 pub(super) struct TopicKeys {
     /// What orders the writes and picks the slot.
     pub(super) tag: String,
-    /// All keys of the topic begin like this.
-    base: String,
+    /// All keys of the topic begin like this; `publish.lua` builds them too.
+    pub(super) base: String,
     /// The record, if this is a job's topic.
     pub(super) record: Option<String>,
 }

@@ -118,7 +118,7 @@ impl Master {
             Kind::Cluster => LANES_OF_SEVERAL,
             Kind::Single | Kind::Sentinel { .. } => LANES,
         };
-        let unit = match Unit::connect(&self.endpoint, lanes, 16).await {
+        let unit = match Unit::connect(&self.endpoint, lanes).await {
             Err(error) if error.details().contains("unknown command") => {
                 return Err(Unfit::Ever(check::too_old("5 or older")));
             }

@@ -26,6 +26,7 @@ mod entry;
 mod hearing;
 mod keys;
 mod layout;
+mod line;
 mod link;
 mod master;
 mod metrics;
@@ -36,6 +37,7 @@ mod presence;
 mod probe;
 mod queue;
 mod reports;
+mod resp;
 mod routes;
 mod schedules;
 mod scripts;
@@ -94,7 +96,7 @@ pub fn open(
     let shutdown = shutdown.child_token();
     let closer = Arc::new(shutdown.clone().drop_guard());
 
-    let commands = Arc::new(Commands::new(metrics.clone()));
+    let commands = Arc::new(Commands::new(&address.kind, metrics.clone()));
     let (sender, events) = BrokerEvents::channel();
     let outlet = Outlet::new(sender, metrics.clone());
     let states = States {

@@ -219,7 +219,7 @@ impl Routes {
     }
 
     /// Passes on what a master said. A channel that is not attached, or not to this one, is no one's.
-    pub(super) fn deliver(&self, master: u64, channel: &str, message: Option<Bytes>) {
+    pub(super) fn deliver(&self, master: u64, channel: &str, message: Bytes) {
         let target = match self.attached.read().get(channel) {
             Some(attached) if attached.master == master => attached.target.clone(),
             _ => return,
@@ -227,24 +227,22 @@ impl Routes {
         let route = match target {
             Target::Topic(route) => route,
             Target::Answers => {
-                self.answers.hear(&message.unwrap_or_default());
+                self.answers.hear(&message);
                 return;
             }
             Target::Control => {
-                let message = message.unwrap_or_default();
                 self.outlet.send(BrokerEvent::Control(message));
                 return;
             }
         };
-        let publication = match (route.bare, message) {
-            (_, None) => None,
-            (None, Some(bytes)) => entry::decode_with_end(&route.topic, &bytes).map(|(publication, end)| {
+        let publication = match route.bare {
+            None => entry::decode_with_end(&route.topic, &message).map(|(publication, end)| {
                 if let Some(end) = end {
                     self.ends.note(&route.topic, end);
                 }
                 publication
             }),
-            (Some(limit), Some(bytes)) => self.bare(&route.topic, limit, &bytes),
+            Some(limit) => self.bare(&route.topic, limit, &message),
         };
         if let Some(publication) = publication {
             self.outlet.send(BrokerEvent::Publication(Arc::new(publication)));

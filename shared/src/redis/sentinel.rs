@@ -100,10 +100,10 @@ impl Sentinels {
 
     /// With the password of the servers, or without if the Sentinel does not take it.
     async fn connect(&self, server: &Server) -> FredResult<Unit> {
-        let with = Unit::connect(&self.address.sentinel(server, true), 1, 1).await;
+        let with = Unit::connect(&self.address.sentinel(server, true), 1).await;
         match with {
             Err(error) if self.address.has_password() && is_about_password(error.details()) => {
-                Unit::connect(&self.address.sentinel(server, false), 1, 1).await
+                Unit::connect(&self.address.sentinel(server, false), 1).await
             }
             made => made,
         }

@@ -1,10 +1,11 @@
-//! What is said of jobs, or published to a topic, at the same time goes to Redis in one script, which costs it much less
+//! What is said of jobs, or published to topics, at the same time goes to Redis in one script, which costs it much less
 //! than one for each. Nothing waits for others to come: what is said while a script is under way goes with the next.
 //!
 //! What is said in one place comes out in the order in which it was said. Never says anything twice, and neither claims
 //! nor publishes for somebody who has gone.
 
 use std::collections::HashMap;
+use std::iter;
 use std::sync::Arc;
 
 use fred::types::Value;
@@ -20,15 +21,15 @@ const BATCH_BYTES: usize = 1024 * 1024;
 /// Most that wait; one more is refused.
 const WAITING: usize = 8_192;
 
-/// Where it is said: a script, and the slot of the jobs or the topic.
+/// Where it is said: a script, and who shares one.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 struct Place {
     script: Script,
-    tag: String,
+    company: String,
 }
 
-/// What a script is given for all that is said: what came with the first, as those of a place differ in nothing but
-/// the epoch that a topic would get.
+/// What a script is given for all that is said: what came with the first, as those of a company differ in nothing but
+/// the epoch that a topic would get, and the tag where one connection serves them all.
 #[derive(Debug)]
 pub(super) struct Frame {
     pub(super) tag: String,
@@ -37,16 +38,23 @@ pub(super) struct Frame {
 }
 
 /// What is said of one job, or one publication.
+#[derive(Debug, Default)]
+pub(super) struct Saying {
+    /// Its own, behind those of the frame.
+    pub(super) keys: Vec<String>,
+    pub(super) arguments: Vec<Value>,
+}
+
 #[derive(Debug)]
 struct Word {
     frame: Frame,
-    arguments: Vec<Value>,
+    saying: Saying,
     answer: oneshot::Sender<Result<Value, CallError>>,
 }
 
 impl Word {
     fn size(&self) -> usize {
-        let sizes = self.arguments.iter().map(|value| match value {
+        let sizes = self.saying.arguments.iter().map(|value| match value {
             Value::Bytes(bytes) => bytes.len(),
             _ => 0,
         });
@@ -69,7 +77,7 @@ impl Together {
         })
     }
 
-    /// Runs a script that takes `arguments` for each of several jobs behind those of the frame, and answers
+    /// Runs a script that takes `arguments` for each of several jobs of a slot behind those of the frame, and answers
     /// with an array. Gives the answer for these.
     pub(super) async fn say(
         self: &Arc<Self>,
@@ -79,12 +87,38 @@ impl Together {
     ) -> Result<Value, CallError> {
         let place = Place {
             script,
-            tag: frame.tag.clone(),
+            company: frame.tag.clone(),
         };
+        let keys = Vec::new();
+        self.say_at(place, frame, Saying { keys, arguments }).await
+    }
+
+    /// The same for a script that is given keys for each as well: it is shared by all of this `kind` whose commands go
+    /// over one connection to a Redis that is not a Cluster, and there by those of a slot.
+    pub(super) async fn say_beside_others(
+        self: &Arc<Self>,
+        script: Script,
+        kind: &str,
+        frame: Frame,
+        saying: Saying,
+    ) -> Result<Value, CallError> {
+        let company = match self.commands.lane(&frame.tag)? {
+            Some(lane) => format!("{lane} {kind}"),
+            None => frame.tag.clone(),
+        };
+        self.say_at(Place { script, company }, frame, saying).await
+    }
+
+    async fn say_at(
+        self: &Arc<Self>,
+        place: Place,
+        frame: Frame,
+        saying: Saying,
+    ) -> Result<Value, CallError> {
         let (answer, answered) = oneshot::channel();
         let word = Word {
             frame,
-            arguments,
+            saying,
             answer,
         };
         let is_first = {
@@ -130,14 +164,16 @@ impl Looking {
         while let Some((first, others)) = self.next() {
             let Frame {
                 tag,
-                keys,
+                mut keys,
                 mut arguments,
             } = first.frame;
-            arguments.extend(first.arguments);
-            let mut senders = vec![first.answer];
-            for word in others {
-                arguments.extend(word.arguments);
-                senders.push(word.answer);
+            let mut senders = Vec::with_capacity(1 + others.len());
+            for (saying, answer) in iter::once((first.saying, first.answer))
+                .chain(others.into_iter().map(|word| (word.saying, word.answer)))
+            {
+                keys.extend(saying.keys);
+                arguments.extend(saying.arguments);
+                senders.push(answer);
             }
             let commands = &self.together.commands;
             let answer = commands.run(self.place.script, &tag, keys, arguments).await;

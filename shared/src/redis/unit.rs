@@ -25,9 +25,9 @@ pub(super) struct Unit {
 }
 
 impl Unit {
-    /// Makes `count` connections, each holding up to `messages` unread publications.
-    pub(super) async fn connect(endpoint: &Endpoint, count: usize, messages: usize) -> FredResult<Self> {
-        let clients: Vec<Client> = (0..count).map(|_| endpoint.client(messages)).collect();
+    /// Makes `count` connections.
+    pub(super) async fn connect(endpoint: &Endpoint, count: usize) -> FredResult<Self> {
+        let clients: Vec<Client> = (0..count).map(|_| endpoint.client()).collect();
         let lost = CancellationToken::new();
         let closer = lost.clone().drop_guard();
         let tasks = try_join_all(clients.iter().map(ClientLike::init)).await?;
@@ -52,9 +52,14 @@ impl Unit {
 
     /// The connection for everything that must stay in order: the same for the same tag.
     pub(super) fn lane(&self, tag: &str) -> &Client {
+        &self.clients[self.lane_of(tag)]
+    }
+
+    /// Its number.
+    pub(super) fn lane_of(&self, tag: &str) -> usize {
         let hash = BuildHasherDefault::<DefaultHasher>::default().hash_one(tag);
         let count = self.clients.len() as u64;
-        &self.clients[usize::try_from(hash % count).unwrap_or_default()]
+        usize::try_from(hash % count).unwrap_or_default()
     }
 
     pub(super) fn first(&self) -> &Client {

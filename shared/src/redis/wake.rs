@@ -191,7 +191,7 @@ impl Wakers {
             let master = self.commands.master(&bell.tag).ok();
             held = held.filter(|(at, _)| master.as_ref().is_some_and(|now| now.id == at.id));
             if let (None, Some(master)) = (&held, master) {
-                let unit = Unit::connect(&master.endpoint, 1, 1).await.ok();
+                let unit = Unit::connect(&master.endpoint, 1).await.ok();
                 held = unit.map(|unit| (master, unit));
             }
             let Some((master, connection)) = held.take() else {

@@ -1,7 +1,8 @@
 //! What others write into Redis, by mistake or on purpose.
 
+use futures_util::future::join_all;
 use prometheus::Registry;
-use tidegate_shared::broker::{BrokerEvent, From, Link, Lost};
+use tidegate_shared::broker::{BrokerError, BrokerEvent, From, Link, Lost};
 use tidegate_shared::job::{JobError, JobId};
 use tidegate_shared::name::QueueName;
 use tidegate_shared::topic::Topic;
@@ -83,6 +84,44 @@ async fn an_entry_with_a_right_header_and_broken_data_is_as_good_as_gone() {
     assert_eq!((page.lost, page.publications.len()), (Some(Lost::Trimmed), 0));
     let page = read(&node, &chat, From::After(seen[1].into())).await;
     assert_eq!((page.lost, offsets(&page.publications)), (None, vec![3]));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_topic_that_cannot_be_written_to_keeps_nobody_from_publishing_to_others_at_the_same_time() {
+    let server = start().await;
+    let node = node(&server).await;
+    raw(&server, &["SET", "tg:{t:broken}:log", "no list"]).await;
+    raw(&server, &["CONFIG", "RESETSTAT"]).await;
+    let names = ["broken".to_owned()].into_iter();
+    let topics: Vec<Topic> = names
+        .chain((0..40).map(|number| format!("chat:{number}")))
+        .map(|name| topic(&name))
+        .collect();
+    let answers = join_all(topics.iter().map(|topic| node.broker.publish(topic, draft("1")))).await;
+    let [broken, others @ ..] = &*answers else {
+        unreachable!()
+    };
+    assert!(
+        matches!(broken, Err(BrokerError::Internal(why)) if why.contains("WRONGTYPE")),
+        "{broken:?}"
+    );
+    for (topic, answer) in topics[1..].iter().zip(others) {
+        let position = answer.as_ref().expect("published").position;
+        assert_eq!(position.map(|position| position.offset), Some(1), "{topic}");
+        assert_eq!(offsets(&read(&node, topic, From::Newest).await.publications), [1]);
+    }
+    let stats = raw(&server, &["INFO", "commandstats"]).await.to_string();
+    let calls = stats.split("cmdstat_evalsha:calls=").nth(1).expect("scripts ran");
+    let calls: u32 = calls
+        .split(',')
+        .next()
+        .and_then(|calls| calls.parse().ok())
+        .expect("a number");
+    // Reading is a script for each.
+    assert!(
+        calls < 40 + 40,
+        "they shared scripts, of which there were {calls}"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -389,7 +389,10 @@ fn what_a_server_uses_is_told_also_where_there_is_none() {
     let running = home.start(None).expect("started");
     // Before its first word it may not have a page of memory yet.
     let deadline = std::time::Instant::now() + Duration::from_secs(20);
-    while std::fs::read(place.join("server_output.txt")).expect("written").is_empty() {
+    while std::fs::read(place.join("server_output.txt"))
+        .expect("written")
+        .is_empty()
+    {
         assert!(std::time::Instant::now() < deadline, "it says nothing");
         std::thread::sleep(Duration::from_millis(5));
     }
