@@ -246,7 +246,7 @@ impl Node {
             user: identity.as_ref().map(|identity| identity.user.clone()),
             info: identity.and_then(|identity| identity.info.clone()),
         };
-        self.attendance.enter(topic, member).await.map(Some)
+        Box::pin(self.attendance.enter(topic, member)).await.map(Some)
     }
 
     /// Ends a connection's subscription, and with it its presence.

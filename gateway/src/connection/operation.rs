@@ -34,8 +34,7 @@ pub(super) struct Operations {
 
 impl Operations {
     pub(super) fn start(&mut self, operation: Operation, node: &Arc<Node>, outbox: &Arc<Outbox>) {
-        self.running
-            .push(Box::pin(run(operation, node.clone(), outbox.clone())));
+        self.running.push(begin(operation, node.clone(), outbox.clone()));
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -58,9 +57,17 @@ impl Operations {
     }
 }
 
-async fn run(operation: Operation, node: Arc<Node>, outbox: Arc<Outbox>) -> (Ticket, Outcome) {
+/// Each kind has room for what it needs itself, and those of which there are most need little.
+fn begin(operation: Operation, node: Arc<Node>, outbox: Arc<Outbox>) -> Running {
     let Operation { ticket, work } = operation;
-    let outcome = match work {
+    match work {
+        Work::Publish { topic, draft, quiet } => boxed(ticket, async move {
+            let exclude = quiet.then(|| outbox.session());
+            Outcome::Replied(match may_publish(&node, &outbox, &topic) {
+                Ok(()) => publish(&node, &topic, Draft { exclude, ..draft }).await,
+                Err(failure) => Reply::Failed(failure),
+            })
+        }),
         Work::Join {
             topic,
             since,
@@ -68,74 +75,79 @@ async fn run(operation: Operation, node: Arc<Node>, outbox: Arc<Outbox>) -> (Tic
             lists,
             only,
         } => {
-            let reply = |standing: Standing| announced_if(announced, subscribed(&topic, standing));
-            let roll = lists.then_some(&node.attendance);
-            let joined = async {
-                check_own(&node, only).await?;
-                // First on the list, then subscribed: so the list that the reply has is complete, and
-                // who hears of the joining may answer.
-                let seat = node.take_seat(&outbox, &topic).await?;
-                let id = ticket.id.as_ref();
-                node.hub.join(&outbox, &topic, since, id, roll, reply).await?;
-                if let Some(seat) = seat {
-                    seat.stay();
-                }
-                Ok(())
-            };
-            Outcome::Joined(joined.await)
-        }
-        Work::Part { topic, announced } => {
-            node.attendance.gone(&topic, outbox.session()).await;
-            Outcome::Replied(announced_if(announced, Reply::Unsubscribed { topic }))
-        }
-        Work::Publish { topic, draft, quiet } => {
-            let exclude = quiet.then(|| outbox.session());
-            Outcome::Replied(match may_publish(&node, &outbox, &topic) {
-                Ok(()) => publish(&node, &topic, Draft { exclude, ..draft }).await,
-                Err(failure) => Reply::Failed(failure),
+            let id = ticket.id.clone();
+            boxed(ticket, async move {
+                let reply = |standing: Standing| announced_if(announced, subscribed(&topic, standing));
+                let roll = lists.then_some(&node.attendance);
+                let joined = async {
+                    if only.is_some() {
+                        Box::pin(check_own(&node, only)).await?;
+                    }
+                    // First on the list, then subscribed: so the list that the reply has is complete, and
+                    // who hears of the joining may answer.
+                    let seat = node.take_seat(&outbox, &topic).await?;
+                    node.hub
+                        .join(&outbox, &topic, since, id.as_ref(), roll, reply)
+                        .await?;
+                    if let Some(seat) = seat {
+                        seat.stay();
+                    }
+                    Ok(())
+                };
+                Outcome::Joined(joined.await)
             })
         }
-        Work::Presence { topic, limit } => {
+        Work::Part { topic, announced } => boxed(ticket, async move {
+            node.attendance.gone(&topic, outbox.session()).await;
+            Outcome::Replied(announced_if(announced, Reply::Unsubscribed { topic }))
+        }),
+        Work::Presence { topic, limit } => boxed(ticket, async move {
             let roll = present(&node, &topic, limit, outbox.limit() / 2).await;
             Outcome::Replied(match roll {
                 Ok(roll) => Reply::Presence { topic, roll },
                 Err(error) => Reply::Failed(error.into()),
             })
-        }
+        }),
         Work::History {
             topic,
             from,
             limit,
             only,
-        } => Outcome::Replied(match check_own(&node, only).await {
-            Ok(()) => history(&node, &topic, from, limit, outbox.limit() / 2).await,
-            Err(failure) => Reply::Failed(failure),
+        } => boxed(ticket, async move {
+            Outcome::Replied(match check_own(&node, only).await {
+                Ok(()) => history(&node, &topic, from, limit, outbox.limit() / 2).await,
+                Err(failure) => Reply::Failed(failure),
+            })
         }),
-        Work::Cancel { job, only } => Outcome::Replied(match cancel(&node, &job, only).await {
-            Ok(job) => Reply::Cancel { job: Box::new(job) },
-            Err(failure) => Reply::Failed(failure),
+        Work::Cancel { job, only } => boxed(ticket, async move {
+            Outcome::Replied(match cancel(&node, &job, only).await {
+                Ok(job) => Reply::Cancel { job: Box::new(job) },
+                Err(failure) => Reply::Failed(failure),
+            })
         }),
-        Work::Verify { token } => {
+        Work::Verify { token } => boxed(ticket, async move {
             let verified = verify(&node, &token).await;
             let left = verified.as_ref().ok().and_then(|identity| left(&node, identity));
             Outcome::Verified {
                 ends: left.map(|left| (Instant::now(), left)),
                 verified: verified.map(Arc::new),
             }
-        }
-        Work::Login { user, password } => {
+        }),
+        Work::Login { user, password } => boxed(ticket, async move {
             let from = node.address(outbox.session());
             let identity = node.users.check(&user, &password, from).await;
             let failed = |error: LoginError| Failure::new(error.code(), error.to_string());
             Outcome::LoggedIn(identity.map(Arc::new).map_err(failed))
-        }
-        Work::Call { call } => Outcome::Replied(calling::call(&node, &outbox, *call).await),
-        Work::Submit { draft, follow } => {
+        }),
+        Work::Call { call } => boxed(ticket, async move {
+            Outcome::Replied(calling::call(&node, &outbox, *call).await)
+        }),
+        Work::Submit { draft, follow } => boxed(ticket, async move {
             let job = draft.id.clone();
             let result = submit(&node, *draft).await;
             Outcome::Submitted { job, result, follow }
-        }
-        Work::Job { topic, since } => {
+        }),
+        Work::Job { topic, since } => boxed(ticket, async move {
             let reply = |standing: Standing| announced_if(true, subscribed(&topic, standing));
             let joined = node.hub.join(&outbox, &topic, since, None, None, reply).await;
             if let Err(failure) = &joined {
@@ -144,21 +156,27 @@ async fn run(operation: Operation, node: Arc<Node>, outbox: Arc<Outbox>) -> (Tic
             Outcome::Job {
                 joined: joined.is_ok(),
             }
-        }
+        }),
         Work::Follow {
             topic,
             since,
             submitted,
         } => {
-            let reply = |standing: Standing| as_of(&submitted, standing);
-            let joined = node
-                .hub
-                .join(&outbox, &topic, Some(since), ticket.id.as_ref(), None, reply)
-                .await;
-            Outcome::Followed { joined, submitted }
+            let id = ticket.id.clone();
+            boxed(ticket, async move {
+                let reply = |standing: Standing| as_of(&submitted, standing);
+                let joined = node
+                    .hub
+                    .join(&outbox, &topic, Some(since), id.as_ref(), None, reply)
+                    .await;
+                Outcome::Followed { joined, submitted }
+            })
         }
-    };
-    (ticket, outcome)
+    }
+}
+
+fn boxed(ticket: Ticket, outcome: impl Future<Output = Outcome> + Send + 'static) -> Running {
+    Box::pin(async move { (ticket, outcome.await) })
 }
 
 fn subscribed(topic: &Topic, standing: Standing) -> Reply {

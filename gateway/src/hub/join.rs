@@ -72,7 +72,7 @@ impl Hub {
         let mut reading: Option<Reading> = None;
         for attempt in 0..ATTEMPTS {
             let called = match roll {
-                Some(attendance) => Some(self.call_roll(attendance, topic, outbox.limit()).await?),
+                Some(attendance) => Some(Box::pin(self.call_roll(attendance, topic, outbox.limit())).await?),
                 None => None,
             };
             let reply = |standing: Standing| {
@@ -93,10 +93,10 @@ impl Hub {
                 continue;
             }
             let now = match reading.take() {
-                Some(reading) => self.read_on(topic, reading, outbox.limit()).await?,
+                Some(reading) => Box::pin(self.read_on(topic, reading, outbox.limit())).await?,
                 None => match self.at_hand(topic, since).filter(|_| attempt == 0) {
                     Some(reading) => reading,
-                    None => self.read(topic, since, outbox.limit()).await?,
+                    None => Box::pin(self.read(topic, since, outbox.limit())).await?,
                 },
             };
             match self.admit(outbox, topic, id, mark, &reply, &now).await? {

@@ -11,7 +11,7 @@ use futures_util::future::join_all;
 use parking_lot::Mutex;
 use tokio::sync::watch;
 
-use super::commands::Commands;
+use super::commands::{CallError, Commands};
 use super::entry;
 use super::hearing::Hearing;
 use super::keys::{Keys, TopicKeys};
@@ -20,7 +20,7 @@ use super::page;
 use super::routes::Route;
 use super::scripts::Script;
 use super::states::States;
-use super::together::{Frame, Saying, Together};
+use super::together::{Frame, Said, Saying, Together};
 use crate::broker::{
     Broker, BrokerError, BrokerEvents, Draft, From, KEY_TTL, Link, Lost, Page, Published, TOPIC_TTL, rule,
 };
@@ -119,14 +119,14 @@ impl RedisBroker {
         })
     }
 
-    /// Publishes to a topic with a log.
-    async fn append(
+    /// Publishes to a topic with a log, with the call.
+    fn append(
         &self,
         namespace: &Namespace,
         keys: TopicKeys,
         draft: &Draft,
         tail: Bytes,
-    ) -> Result<Published, BrokerError> {
+    ) -> Result<Said, CallError> {
         let mut arguments = log_arguments(namespace);
         arguments.push(milliseconds(KEY_TTL));
         let frame = Frame {
@@ -142,10 +142,12 @@ impl RedisBroker {
                 text(draft.key.as_ref().map_or("", IdempotencyKey::as_str)),
             ],
         };
-        let saying = self
-            .together
-            .say_beside_others(Script::Publish, &namespace.name, frame, saying);
-        let answer = self.commands.soon(saying).await?;
+        self.together
+            .say_beside_others(Script::Publish, &namespace.name, frame, saying)
+    }
+
+    /// What `publish.lua` answers for a message.
+    fn appended(&self, answer: &Value) -> Result<Published, BrokerError> {
         let answer = answer.as_str_lossy().unwrap_or_default();
         if let Some(error) = answer.strip_prefix('!') {
             return Err(self.commands.explain_text(error).into());
@@ -191,7 +193,7 @@ impl Broker for RedisBroker {
         let namespace = self.namespaces.of(topic);
         rule::check(topic, namespace, &draft)?;
         if namespace.kind == TopicKind::State {
-            return self.states.publish(topic, &draft).await;
+            return Box::pin(self.states.publish(topic, &draft)).await;
         }
         let Body::Message { data, event } = &draft.body else {
             return Err(BrokerError::Internal(
@@ -201,15 +203,17 @@ impl Broker for RedisBroker {
         let keys = self.keys.topic(topic);
         if namespace.kind == TopicKind::Bare {
             let message = data.as_bytes().clone();
-            return self.announce(topic, &keys, message, &draft, true).await;
+            return Box::pin(self.announce(topic, &keys, message, &draft, true)).await;
         }
         let name = event.as_ref().map_or("", EventName::as_str);
         let tail = entry::tail(entry::Aside::of(&draft), name, data.as_bytes());
         if !namespace.has_log() {
             let message = entry::unplaced(self.commands.now_ms(), &tail);
-            return self.announce(topic, &keys, message, &draft, false).await;
+            return Box::pin(self.announce(topic, &keys, message, &draft, false)).await;
         }
-        self.append(namespace, keys, &draft, tail).await
+        let said = self.append(namespace, keys, &draft, tail)?;
+        let answer = self.commands.soon(said.answer()).await?;
+        self.appended(&answer)
     }
 
     async fn read(&self, topic: &Topic, from: From, limit: usize) -> Result<Page, BrokerError> {

@@ -184,8 +184,12 @@ impl Commands {
                 let digest = scripts.digest(script);
                 match client.evalsha(digest, keys.clone(), arguments.clone()).await {
                     Err(error) if error.details().starts_with("NOSCRIPT") => {
-                        scripts.load(&client, script).await?;
-                        client.evalsha(scripts.digest(script), keys, arguments).await
+                        // Seldom: no call has room for it from the start.
+                        let again = async {
+                            scripts.load(&client, script).await?;
+                            client.evalsha(scripts.digest(script), keys, arguments).await
+                        };
+                        Box::pin(again).await
                     }
                     answer => answer,
                 }

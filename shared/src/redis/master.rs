@@ -8,9 +8,10 @@ use fred::error::Error;
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
-use super::address::{Endpoint, Kind};
+use super::address::Kind;
 use super::check::{self, Unfit};
 use super::commands::{Commands, LOST};
+use super::endpoint::Endpoint;
 use super::hearing::Request;
 use super::link::Part;
 use super::metrics::Trouble;

@@ -21,6 +21,7 @@ mod cluster;
 mod commands;
 mod desk;
 mod ear;
+mod endpoint;
 mod ends;
 mod entry;
 mod hearing;

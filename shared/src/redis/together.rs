@@ -90,65 +90,63 @@ impl Together {
             company: frame.tag.clone(),
         };
         let keys = Vec::new();
-        self.say_at(place, frame, Saying { keys, arguments }).await
+        self.begin(place, frame, Saying { keys, arguments })?
+            .answer()
+            .await
     }
 
     /// The same for a script that is given keys for each as well: it is shared by all of this `kind` whose commands go
-    /// over one connection to a Redis that is not a Cluster, and there by those of a slot.
-    pub(super) async fn say_beside_others(
+    /// over one connection to a Redis that is not a Cluster, and there by those of a slot. It is said with the call.
+    pub(super) fn say_beside_others(
         self: &Arc<Self>,
         script: Script,
         kind: &str,
         frame: Frame,
         saying: Saying,
-    ) -> Result<Value, CallError> {
+    ) -> Result<Said, CallError> {
         let company = match self.commands.lane(&frame.tag)? {
             Some(lane) => format!("{lane} {kind}"),
             None => frame.tag.clone(),
         };
-        self.say_at(Place { script, company }, frame, saying).await
+        self.begin(Place { script, company }, frame, saying)
     }
 
-    async fn say_at(
-        self: &Arc<Self>,
-        place: Place,
-        frame: Frame,
-        saying: Saying,
-    ) -> Result<Value, CallError> {
+    fn begin(self: &Arc<Self>, place: Place, frame: Frame, saying: Saying) -> Result<Said, CallError> {
         let (answer, answered) = oneshot::channel();
         let word = Word {
             frame,
             saying,
             answer,
         };
-        let is_first = {
-            let mut waiting = self.waiting.lock();
-            let words = waiting.get_mut(&place);
-            match words {
-                Some(words) if words.len() >= WAITING => {
-                    let why = format!("more than {WAITING} messages to one place wait for Redis");
-                    return Err(CallError::Unavailable(why));
-                }
-                Some(words) => {
-                    words.push(word);
-                    false
-                }
-                None => {
-                    waiting.insert(place.clone(), vec![word]);
-                    true
-                }
+        let mut waiting = self.waiting.lock();
+        match waiting.get_mut(&place) {
+            Some(words) if words.len() >= WAITING => {
+                let why = format!("more than {WAITING} messages to one place wait for Redis");
+                return Err(CallError::Unavailable(why));
             }
-        };
-        if is_first {
-            let looking = Looking {
-                together: self.clone(),
-                place,
-                is_over: false,
-            };
-            tokio::spawn(looking.send_all());
+            Some(words) => words.push(word),
+            None => {
+                waiting.insert(place.clone(), vec![word]);
+                drop(waiting);
+                let looking = Looking {
+                    together: self.clone(),
+                    place,
+                    is_over: false,
+                };
+                tokio::spawn(looking.send_all());
+            }
         }
-        let lost = || CallError::Unavailable("the process is being shut down".to_owned());
-        answered.await.map_err(|_| lost())?
+        Ok(Said(answered))
+    }
+}
+
+/// Who drops it has nothing published or claimed that has not gone to Redis yet.
+pub(super) struct Said(oneshot::Receiver<Result<Value, CallError>>);
+
+impl Said {
+    pub(super) async fn answer(self) -> Result<Value, CallError> {
+        let lost = |_| CallError::Unavailable("the process is being shut down".to_owned());
+        self.0.await.map_err(lost)?
     }
 }
 
@@ -176,7 +174,7 @@ impl Looking {
                 senders.push(answer);
             }
             let commands = &self.together.commands;
-            let answer = commands.run(self.place.script, &tag, keys, arguments).await;
+            let answer = Box::pin(commands.run(self.place.script, &tag, keys, arguments)).await;
             let answers = answer.map(Value::into_array).and_then(|answers| {
                 let complete = answers.len() == senders.len();
                 let what = "another number of answers than of what was said";

@@ -9,7 +9,7 @@ use fred::interfaces::{ClientLike, FredResult};
 use futures_util::future::{select_all, try_join_all};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
-use super::address::Endpoint;
+use super::endpoint::Endpoint;
 
 /// Between two looks at whether the connections answer.
 const PING_INTERVAL: Duration = Duration::from_secs(2);
