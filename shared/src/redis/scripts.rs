@@ -32,7 +32,7 @@ macro_rules! scripts {
 scripts! {
     Publish = "publish", ["topic"];
     Announce = "announce", [];
-    Read = "read", ["page", "record"];
+    Read = "read", ["page"];
     Change = "change", ["topic", "state", "page"];
     View = "view", ["topic", "state", "page"];
     Sweep = "sweep", ["topic", "state"];
@@ -44,11 +44,11 @@ scripts! {
     Registered = "registered", ["topic"];
     Submit = "submit", ["topic", "record", "wake", "job", "ready", "create"];
     Claim = "claim", ["topic", "record", "wake", "job", "ready", "room"];
-    Heartbeat = "heartbeat", ["topic"];
+    Heartbeat = "heartbeat", ["topic", "record"];
     Progress = "progress", ["topic", "record", "wake", "job"];
     Finish = "finish", ["topic", "record", "wake", "job", "ready", "room", "ending"];
-    Checkpoint = "checkpoint", [];
-    Log = "log", ["topic"];
+    Checkpoint = "checkpoint", ["record"];
+    Log = "log", ["topic", "record"];
     Fail = "fail", ["topic", "record", "wake", "job", "ready", "room", "ending", "history", "failing"];
     Release = "release", ["topic", "record", "wake", "job", "ready", "room", "ending", "history"];
     Cancel = "cancel", ["topic", "record", "wake", "job", "ready", "room", "ending"];
@@ -57,14 +57,14 @@ scripts! {
     Redrive = "redrive", ["topic", "record", "wake", "job", "ready"];
     Purge = "purge", [];
     Pause = "pause", ["wake"];
-    Records = "records", ["record"];
+    Records = "records", [];
     Depths = "depths", [];
     Own = "own", [];
     Schedule = "schedule", [];
     Unschedule = "unschedule", [];
     Scheduled = "scheduled", ["topic"];
     Tick = "tick", ["topic", "record", "wake", "job", "ready", "create"];
-    Get = "get", ["record"];
+    Get = "get", [];
     Ask = "ask", ["topic"];
     Take = "take", ["topic"];
     Answered = "answered", [];

@@ -14,7 +14,7 @@ use super::keys::Keys;
 use super::page;
 use super::queue::RedisQueue;
 use super::scripts::Script;
-use super::spelling::{concurrency, count, fingerprint, head, job_id, record, tag, tail};
+use super::spelling::{concurrency, count, fingerprint, head, job_id, record_of, tag, tail};
 use super::together::Frame;
 use crate::broker::From;
 use crate::job::{DEAD_RETENTION, JobDraft, JobError, JobId, OWNED, Submitted};
@@ -106,7 +106,7 @@ impl RedisQueue {
         };
         match (read.page.top, read.page.snapshot) {
             (Some(position), Some(Snapshot::Job(json))) => Ok(Some(Submitted {
-                record: record(json.as_bytes())?,
+                record: record_of(&json)?,
                 position,
                 duplicate: true,
             })),
@@ -151,7 +151,7 @@ impl RedisQueue {
                         place: Some(place),
                         ..
                     }) => Ok(Some(Submitted {
-                        record: record(json.as_bytes())?,
+                        record: record_of(&json)?,
                         position: place.position,
                         duplicate: false,
                     })),

@@ -5,10 +5,10 @@
 -- Returns the state that the job then has, or nothing if the lease is lost.
 local key = KEYS[1] .. ARGV[12]
 local v = job(key)
-local hold = 'fail ' .. ARGV[11]
-if v[HOLD] == hold then
-  return v[FINISHED] and v[STATE] or 'retrying'
-elseif v[HOLD] ~= ARGV[11] then
+local hold = 'fail:' .. ARGV[11]
+if v and v.hold == hold then
+  return v.finished ~= '\19' and v.state or 'retrying'
+elseif not v or v.hold ~= ARGV[11] then
   return false
 end
 LIMITED = ARGV[16] == '1'

@@ -10,20 +10,20 @@ for i = 8, #ARGV, 10 do
   keys[#keys + 1] = KEYS[1] .. ARGV[i]
 end
 -- Mostly none is known, and one look is enough for all.
-local some = redis.call('EXISTS', unpack(keys)) > 0
+local some = call('EXISTS', unpack(keys)) > 0
 
 local function known(id)
-  return here[id] or (some and redis.call('EXISTS', KEYS[1] .. id) == 1)
+  return here[id] or (some and call('EXISTS', KEYS[1] .. id) == 1)
 end
 
 -- What becomes of a job with an idempotency key; nothing if it is new.
 local function first(key, id, fingerprint)
-  local of, before = string.match(redis.call('GET', key) or '', '^(%S+) (%S+)$')
-  if of and (here[of] or redis.call('EXISTS', KEYS[1] .. of) == 1) then
+  local of, before = match(call('GET', key) or '', '^(%S+) (%S+)$')
+  if of and (here[of] or call('EXISTS', KEYS[1] .. of) == 1) then
     return { before == fingerprint and 'known' or 'conflict', of }
   end
-  redis.call('SET', key, id .. ' ' .. fingerprint)
-  redis.call('HSET', KEYS[1] .. id, 'key', key)
+  call('SET', key, id .. ' ' .. fingerprint)
+  call('HSET', KEYS[1] .. id, 'key', key)
 end
 
 for number = 1, #keys do
