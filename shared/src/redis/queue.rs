@@ -105,7 +105,12 @@ impl RedisQueue {
             tag: slot.tag,
             arguments,
         };
-        let mut word = vec![text(&lease.token.to_string()), text(lease.job.as_str()), tag()];
+        let job = match script {
+            // One name less for the script to make.
+            Script::Progress => text(&format!("{}{}", frame.keys[0], lease.job)),
+            _ => text(lease.job.as_str()),
+        };
+        let mut word = vec![text(&lease.token.to_string()), job, tag()];
         word.extend(own);
         held(&self.together.say(script, frame, word).await?, lease)
     }

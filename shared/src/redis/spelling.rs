@@ -46,17 +46,16 @@ pub(super) fn failing_until(policy: &QueuePolicy, pause: Duration) -> [Value; 4]
     ]
 }
 
-/// The record in [`shorthand`](super::shorthand) up to its state.
+/// The record in [`shorthand`](super::shorthand) from behind the id up to its state.
 pub(super) fn head(draft: &JobDraft) -> Result<String, CallError> {
     Ok(format!(
-        "\x01{}\x02{}\x03{}\x04",
-        draft.id,
+        "\x02{}\x03{}\x04",
         json(&draft.kind)?.as_str(),
         json(draft.id.queue())?.as_str(),
     ))
 }
 
-/// The same behind the error, up to the creation time.
+/// The same from behind the error up to the creation time.
 pub(super) fn tail(draft: &JobDraft, policy: &QueuePolicy) -> Result<String, CallError> {
     let mut tail = String::new();
     if let Some(timeout) = draft.timeout {
@@ -87,7 +86,7 @@ pub(super) fn tail(draft: &JobDraft, policy: &QueuePolicy) -> Result<String, Cal
 }
 
 /// Tells another payload under the same idempotency key.
-pub(super) fn fingerprint(draft: &JobDraft) -> String {
+fn fingerprint(draft: &JobDraft) -> String {
     let mut digest = Sha256::new();
     digest.update(draft.kind.as_str());
     digest.update([0]);
@@ -95,10 +94,32 @@ pub(super) fn fingerprint(draft: &JobDraft) -> String {
     format!("{:x}", digest.finalize())
 }
 
-/// The job's concurrency key as `submit.lua` takes it.
+/// What few jobs have, as `submit.lua` takes it. `key` is where the idempotency key is.
+pub(super) fn rare(draft: &JobDraft, key: Option<&str>) -> Value {
+    let together = draft.concurrency.as_ref().map(together).unwrap_or_default();
+    if draft.priority == Priority::default() && draft.delay.is_zero() && together.is_empty() && key.is_none()
+    {
+        return text("");
+    }
+    let delay = match draft.delay {
+        Duration::ZERO => String::new(),
+        delay => milliseconds(delay).as_i64().unwrap_or(i64::MAX).to_string(),
+    };
+    let fingerprint = key.map(|_| fingerprint(draft)).unwrap_or_default();
+    text(&format!(
+        "{}\n{delay}\n{together}\n{}\n{fingerprint}",
+        draft.priority.get(),
+        key.unwrap_or_default(),
+    ))
+}
+
+fn together(one: &Concurrency) -> String {
+    format!("{} {}", one.limit(), one.key())
+}
+
+/// The job's concurrency key as `tick.lua` takes it.
 pub(super) fn concurrency(draft: &JobDraft) -> Value {
-    let of = |one: &Concurrency| format!("{} {}", one.limit(), one.key());
-    text(&draft.concurrency.as_ref().map(of).unwrap_or_default())
+    text(&draft.concurrency.as_ref().map(together).unwrap_or_default())
 }
 
 /// The queue's limits as `room.lua` takes them: most that run, how many begin in how long.

@@ -20,7 +20,7 @@ if v.state == 'running' and v.more == '' then
   v.more = '\24'
   redis.call('ZADD', KEYS[5], 'XX', 'LT', ends, ARGV[8])
   local entry = tell(key, v, v.hold, ARGV[9], 'until', 'c' .. ends)
-  told()
+  done()
   return entry
 elseif v.finished ~= '\19' or v.state == 'running' then
   return v.e
@@ -35,6 +35,6 @@ elseif name then
   next_for(name)
 end
 local entry = close(key, ARGV[8], v, 'cancelled', 'lost', ARGV[9])
-told()
+done()
 redis.call('PEXPIRE', KEYS[7], WEEK)
 return entry

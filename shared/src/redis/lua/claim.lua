@@ -42,7 +42,7 @@ local function begin(id, key, v, to)
   place(KEYS[5], ends, id)
   local claims = answers[who]
   claims[has * 4 + 1] = id
-  claims[has * 4 + 2] = emit(key, e, token, tag, sub(e, find(e, '\n', HOLD, true), to - 7),
+  claims[has * 4 + 2] = emit(key, e, find(e, ' ', HOLD, true) + 1, token, tag, sub(e, find(e, '\n', HOLD, true), to - 7),
     'running\5', attempt .. NOTHING .. UNENDED, sub(e, tail, find(e, '\17', tail, true)),
     TIME .. '\18\19}', 'worker', ARGV[from + 4])
   claims[has * 4 + 3], claims[has * 4 + 4] = v[2] or 'null', v[3]
@@ -74,7 +74,7 @@ while count < most and looked < 256 and not empty do
     end
   end
 end
-told()
+done()
 if rate > 0 and count > 0 then
   local began = { 'RPUSH', part('rate') }
   for i = 1, count do

@@ -1,7 +1,7 @@
 -- Put, after ready.lua, before scripts that make jobs. KEYS as in job.lua.
 
 -- Makes a job: queued, or waiting for a time.
---   head, tail  of its shorthand, up to the state and to the creation time
+--   head, tail  of its shorthand, from behind the id to the state, and to the creation time
 --   together    limit and concurrency key, with a space between, or ''
 --   delay       ms, or ''
 -- Returns its first entry.
@@ -16,7 +16,8 @@ local function create(key, id, tag, head, tail, data, priority, together, delay)
   else
     ready(id, TIME, priority)
   end
-  local entry = emit(key, nil, '-', tag, '\n' .. head, state, NOTHING .. UNENDED, tail, TIME .. more, 'data', data)
+  local entry = emit(key, nil, nil, '-', tag, '\n\1' .. id, head .. state, NOTHING .. UNENDED, tail, TIME .. more,
+    'data', data)
   if priority ~= '5' then
     call('HSET', key, 'priority', priority)
   end

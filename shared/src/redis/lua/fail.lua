@@ -14,5 +14,5 @@ end
 LIMITED = ARGV[16] == '1'
 redis.call('ZREM', KEYS[5], ARGV[12])
 local state = failed(key, ARGV[12], v, ARGV[14] == '1', ARGV[15], hold, ARGV[13])
-told()
+done()
 return state

@@ -41,11 +41,11 @@ for i = 9, #ARGV, 5 do
     local behind = find(e, '\12', at, true)
     local finished = find(e, '\18', behind, true)
     stopped(key, e)
-    emit(key, e, ended[id], ARGV[i + 2], sub(e, find(e, '\n', HOLD, true), from), state,
+    emit(key, e, HOLD + 17, ended[id], ARGV[i + 2], sub(e, find(e, '\n', HOLD, true), from), state,
       sub(e, to, at), result .. sub(e, behind, finished), TIME .. '}')
     place(KEYS[state == 'succeeded' and 6 or 7], TIME, id)
     lapse(key, e, ARGV[7])
   end
 end
-told()
+done()
 return answers

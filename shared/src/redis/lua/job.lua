@@ -1,4 +1,4 @@
--- Put, after topic.lua, record.lua and wake.lua, before every script that changes jobs.
+-- Put, after time.lua and record.lua, before every script that changes jobs.
 -- KEYS of all of them, each script as many as it needs, all in one slot:
 --   1 prefix of the job records, 2–4 log, meta and channel of the queue,
 --   5 lease: ZSET of running jobs by when their lease runs out,
@@ -9,8 +9,8 @@
 --   13 paused: there while no job is to be claimed
 -- Those that few queues have are in room.lua. ARGV 1–6 as in topic.lua.
 --
--- What can be done for all jobs of a script at once is kept here until the script calls `told`, after its last
--- change: a call of Redis costs more than what it does.
+-- What can be done for all jobs of a script at once is kept here until the script calls `told`, or `done` (see
+-- place.lua), after its last change: a call of Redis costs more than what it does.
 --
 -- An entry of a job's log is one of its queue's log too, with both places in its header (see entry.rs), and the job's
 -- record: each string that is made costs Redis time for each of its bytes.
@@ -21,30 +21,15 @@ local PERIOD, MOST = sub(TIME, 1, ARGV[4]), tonumber(ARGV[1])
 -- The numbering of the queue's log as HMGET gives it, its top as a number, whether it is new, the entries to be
 -- appended, and how many there are.
 local QUEUE, TOP, NEW, TOLD, COUNT = nil, 0, false, {}, 0
--- {rank, id, rank, id, …} to be put into a ZSET, by its key.
-local PLACED = {}
--- How many workers are to be woken.
-local WOKEN = 0
-
--- Puts a job into a ZSET.
-local function place(set, rank, id)
-  local list = PLACED[set]
-  if list then
-    local n = #list
-    list[n + 1], list[n + 2] = rank, id
-  else
-    PLACED[set] = { rank, id }
-  end
-end
 
 -- Tells what became of a job: numbers an entry, appends it to the job's own log, publishes and stores it; `told` does
 -- the rest.
---   e      the entry before, or nothing for a new job
+--   e, at  the entry before, and where its offset begins; nothing for a new job
 --   hold   what the attempt holds now
 --   a–f    the record in shorthand, from the line break on, in parts: each string that is made costs Redis time
 --   ...    field, value, …: what changes besides
 -- Returns the entry.
-local function emit(key, e, hold, tag, a, b, c, d, f, ...)
+local function emit(key, e, at, hold, tag, a, b, c, d, f, ...)
   if not QUEUE then
     QUEUE = call('HMGET', KEYS[3], 'epoch', 'top', 'tag', 'period')
     TOP = tonumber(QUEUE[2])
@@ -57,7 +42,7 @@ local function emit(key, e, hold, tag, a, b, c, d, f, ...)
   local begin, offset, previous
   if e then
     begin, previous = sub(e, 1, EPOCH + 10), sub(e, TAG, TAG + 5)
-    offset = format('%d', match(e, '^%d+', find(e, ' ', HOLD, true) + 1) + 1)
+    offset = format('%d', match(e, '^%d+', at) + 1)
   else
     begin, offset, previous = '3 ' .. ARGV[6] .. ' ', '1', ''
   end
@@ -80,21 +65,8 @@ local function emit(key, e, hold, tag, a, b, c, d, f, ...)
   return entry
 end
 
--- The same from the parts of a job that `job` gave.
-local function tell(key, v, hold, tag, ...)
-  v.e = emit(key, v.e, hold, tag, v.head, v.state, '\5' .. v.attempt .. v.said .. '\11' .. v.result .. '\12' .. v.error,
-    v.tail .. '\17' .. v.started, '\18' .. v.finished .. v.more .. '}', ...)
-  return v.e
-end
-
 -- Appends to the queue's log what `emit` left, publishes it, puts jobs where `place` was told, wakes workers.
 local function told()
-  for set, list in pairs(PLACED) do
-    call('ZADD', set, unpack(list))
-  end
-  if WOKEN > 0 then
-    wake(WOKEN)
-  end
   if not QUEUE then
     return
   end

@@ -1,6 +1,6 @@
 -- Stores and publishes progress reports of several jobs.
 -- KEYS 1–4 as in job.lua
--- ARGV 1–6 as in topic.lua, then for each report (≤ 64) 1 token, 2 id, 3 tag, 4 what it says: in shorthand if it has
+-- ARGV 1–6 as in topic.lua, then for each report (≤ 64) 1 token, 2 job record, 3 tag, 4 what it says: in shorthand if it has
 --      percent and message, otherwise percent, message and typed progress, a line each; an empty one: as it was
 -- Returns for each 1, or 0 if the lease is lost.
 local answers = {}
@@ -13,9 +13,9 @@ local function said(before, report)
     .. (further ~= '' and '\8' .. further or progress)
 end
 
-local given, records, number = ARGV, KEYS[1], 0
+local given, number = ARGV, 0
 for i = 7, #ARGV, 4 do
-  local token, key, report = given[i], records .. given[i + 1], given[i + 3]
+  local token, key, report = given[i], given[i + 1], given[i + 3]
   local e = call('HGET', key, 'e')
   local held = holds(e, token)
   if held then
@@ -28,7 +28,7 @@ for i = 7, #ARGV, 4 do
       local at = find(e, '\8', from, true)
       report = at and report .. sub(e, at, to - 1) or report
     end
-    emit(key, e, token, given[i + 2], sub(e, find(e, '\n', HOLD, true), from - 1), report,
+    emit(key, e, HOLD + 17, token, given[i + 2], sub(e, find(e, '\n', HOLD, true), from - 1), report,
       sub(e, to), '', '')
   end
   number = number + 1

@@ -25,7 +25,7 @@ for list = 10, 11 do
     next = next < 0 and pause or math.min(next, pause)
   end
 end
-told()
+done()
 local work = redis.call('EXISTS', KEYS[9]) == 1 and redis.call('EXISTS', KEYS[13]) == 0
 if work then
   local free, pause = room(1, tonumber(ARGV[9]), tonumber(ARGV[10]), tonumber(ARGV[11]), TIME)

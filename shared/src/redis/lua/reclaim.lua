@@ -34,7 +34,7 @@ for _, id in ipairs(ids) do
     end
   end
 end
-told()
+done()
 -- Of ended jobs, those that are forgotten by now or too many to be listed are taken off the lists.
 for i = 6, 8 do
   local keep = i == 8 and math.max(ARGV[7], WEEK) or ARGV[7]

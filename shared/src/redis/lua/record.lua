@@ -19,18 +19,6 @@ local EPOCH, TAG, SINCE, HOLD = 3, 14, 21, 35
 -- What a job says that has not said anything, and what a job has that has not ended.
 local NOTHING, UNENDED = '\6\19\7\19', '\11\19\12\19'
 
--- The parts of a job, for scripts that few jobs need, or nothing if there is no such job. Of rubbish there is no state.
-local function job(key)
-  local e = call('HGET', key, 'e')
-  if not e then
-    return nil
-  end
-  local v = { e = e }
-  v.hold, v.head, v.state, v.attempt, v.said, v.result, v.error, v.tail, v.started, v.finished, v.more = match(e,
-    '^3 %w+ %w+ %d+ (%S+) [^\n]*(\n[^\4]*\4)(%l+)\5(%d+)([^\11]*)\11([^\12]*)\12([^\14\20]*)([^\17]*)\17([^\18]*)\18([%d\19]*)([^}]*)}$')
-  return v
-end
-
 -- Whether the attempt with this token has the job.
 local function holds(e, token)
   return e and find(e, token, HOLD, true) == HOLD

@@ -21,5 +21,5 @@ if idempotency and string.match(redis.call('GET', idempotency) or '', '^%S+') ==
   redis.call('PERSIST', idempotency)
 end
 ready(ARGV[7], TIME, priority_of(key, v))
-told()
+done()
 return entry

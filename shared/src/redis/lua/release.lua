@@ -13,7 +13,7 @@ LIMITED = ARGV[11] == '1'
 redis.call('ZREM', KEYS[5], ARGV[9])
 if v.more ~= '' then
   close(key, ARGV[9], v, 'cancelled', 'cancel:' .. ARGV[8], ARGV[10])
-  told()
+  done()
   return 1
 end
 v.state = 'queued'
@@ -21,5 +21,5 @@ stopped(key, v.tail)
 local before = history(key, v, 'released', nil, TIME)
 tell(key, v, 'released', ARGV[10], 'history', before)
 put_back(key, ARGV[9], v)
-told()
+done()
 return 1
