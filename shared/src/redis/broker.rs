@@ -287,7 +287,10 @@ impl RedisBroker {
         }
         let keys = self.keys.topic(topic);
         let meta = keys.meta();
-        let fields = ["epoch", "top", "tag"].map(str::to_owned).to_vec();
+        let fields = match &keys.record {
+            Some(_) => vec!["e".to_owned()],
+            None => ["epoch", "top", "tag"].map(str::to_owned).to_vec(),
+        };
         let parts: Vec<Option<String>> = self
             .commands
             .call("hmget", &keys.tag, |client| {
@@ -295,6 +298,9 @@ impl RedisBroker {
                 async move { client.hmget(meta, fields).await }
             })
             .await?;
+        if let [entry] = &parts[..] {
+            return Ok(entry.as_deref().and_then(entry::top));
+        }
         let Ok([Some(epoch), Some(offset), tag]) = <[Option<String>; 3]>::try_from(parts) else {
             return Ok(None);
         };

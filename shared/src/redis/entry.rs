@@ -4,11 +4,15 @@
 //! 1 <kind> <epoch> <offset> <tag> <previous tag> <time> <exclude> <name>\n<data>
 //! ```
 //!
-//! What happens to a job stands in its own log and in its queue's, with the place in each:
+//! What happens to a job stands in its own log and in its queue's, with the place in each, and is its record (see
+//! `record.lua`):
 //!
 //! ```text
-//! 2 j <epoch> <offset> <tag> <previous tag> <time> <queue's epoch> <queue's offset> <queue's previous tag>\n<data>
+//! 3 <epoch> <tag> <time> <held> <offset> <previous tag> <queue's epoch> <queue's offset> <queue's previous tag>\n<data>
 //! ```
+//!
+//! What comes first has one length, so that scripts need not look for it. `held` is what the job's attempt holds; it
+//! is for scripts only, as it has the token. The data is in [`shorthand`](super::shorthand).
 //!
 //! `kind` is `m` message, `s` set, `r` remove, `x` remove by expiry, `j` job, `i` join, `o` leave; `name`
 //! is the message's event or the map's key. Behind the name of a set stands a space and for how many
@@ -21,6 +25,7 @@
 
 use bytes::{BufMut, Bytes, BytesMut};
 
+use super::shorthand::expand;
 use crate::broker::Draft;
 use crate::json::RawJson;
 use crate::name::{EventName, SessionId, StateKey};
@@ -35,7 +40,7 @@ const HEADER_LIMIT: usize = 512;
 const PARTS: usize = 9;
 /// With how long a key lives.
 const PARTS_OF_SET: usize = 10;
-const PARTS_OF_JOB: usize = 10;
+const PARTS_OF_JOB: usize = PARTS_OF_SET;
 
 /// What goes with a publication besides its body.
 #[derive(Debug, Clone, Copy, Default)]
@@ -128,14 +133,10 @@ fn read(topic: &Topic, entry: &Bytes) -> Result<(Publication, Option<u64>), Rubb
     if data.is_empty() || std::str::from_utf8(&data).is_err() {
         return Err(Rubbish);
     }
-    let data = RawJson::trusted(data);
-    if (version, kind, count) == ("2", "j", PARTS_OF_JOB) {
-        let place = match topic.reserved() {
-            Some(Reserved::Jobs(_)) => place(exclude, name, tag, ttl),
-            _ => place(epoch, offset, tag, previous),
-        };
-        return Ok((of_job(topic, place?.ok_or(Rubbish)?, number(time)?, data), None));
+    if (version, count) == ("3", PARTS_OF_JOB) {
+        return of_job(topic, &parts, &data).map(|publication| (publication, None));
     }
+    let data = RawJson::trusted(data);
     let is_whole = count == PARTS || (count == PARTS_OF_SET && kind == "s");
     if !is_whole || version != "1" {
         return Err(Rubbish);
@@ -184,24 +185,39 @@ fn read(topic: &Topic, entry: &Bytes) -> Result<(Publication, Option<u64>), Rubb
     Ok((publication, end))
 }
 
-fn of_job(topic: &Topic, place: Place, time_ms: u64, record: RawJson) -> Publication {
-    Publication {
+/// What happened to a job, by the parts of its entry.
+fn of_job(topic: &Topic, parts: &[&str; PARTS_OF_JOB], data: &Bytes) -> Result<Publication, Rubbish> {
+    let [_, epoch, tag, time, _, offset, previous, of_queue @ ..] = *parts;
+    let place = match topic.reserved() {
+        Some(Reserved::Jobs(_)) => place(of_queue[0], of_queue[1], tag, of_queue[2]),
+        _ => place(epoch, offset, tag, previous),
+    };
+    let record = RawJson::trusted(expand(data).ok_or(Rubbish)?);
+    Ok(Publication {
         topic: topic.clone(),
-        place: Some(place),
-        time_ms,
+        place: Some(place?.ok_or(Rubbish)?),
+        time_ms: number(time)?,
         trace: TraceContext::of_record(&record),
         body: Body::Job { record },
         exclude: None,
-    }
+    })
 }
 
-/// A job's record as scripts give it: alone, or as the entry that it was just written to.
-pub(super) fn record(bytes: &[u8]) -> &[u8] {
-    let end = bytes.iter().position(|&byte| byte == b'\n');
-    match (bytes.first(), end) {
-        (Some(b'2'), Some(end)) => &bytes[end + 1..],
-        _ => bytes,
+/// The record of a job, from the entry that it was last told by.
+pub(super) fn record(entry: &Bytes) -> Option<RawJson> {
+    let end = entry.iter().position(|&byte| byte == b'\n')?;
+    expand(&entry.slice(end + 1..)).map(RawJson::trusted)
+}
+
+/// The top of a job's log, from the entry that it was last told by.
+pub(super) fn top(entry: &str) -> Option<Position> {
+    let mut parts = entry.split(' ');
+    if parts.next() != Some("3") {
+        return None;
     }
+    let (epoch, tag) = (parts.next()?, parts.next()?);
+    let offset = parts.nth(2)?;
+    place(epoch, offset, tag, "").ok()?.map(|place| place.position)
 }
 
 fn member(data: &RawJson) -> Result<Member, Rubbish> {

@@ -39,8 +39,12 @@ impl TopicKeys {
         }
     }
 
+    /// A job's channel is named as its record: scripts need not make another name.
     pub(super) fn channel(&self) -> String {
-        format!("{}:ch", self.base)
+        match &self.record {
+            Some(record) => record.clone(),
+            None => format!("{}:ch", self.base),
+        }
     }
 
     /// The map of a state topic.
@@ -364,6 +368,7 @@ mod tests {
         );
         assert_eq!(keys.of_job(&id).records() + id.as_str(), base);
         let of_topic = keys.topic(&Topic::of_job(&id));
+        assert_eq!(of_topic.channel(), base);
         assert_eq!(
             (of_topic.log(), of_topic.record),
             (format!("{base}:log"), Some(base))

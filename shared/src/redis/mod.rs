@@ -43,6 +43,7 @@ mod routes;
 mod schedules;
 mod scripts;
 mod sentinel;
+mod shorthand;
 mod slots;
 mod spelling;
 mod states;

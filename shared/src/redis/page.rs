@@ -77,7 +77,7 @@ pub(super) fn parse(topic: &Topic, from: From, answer: Value) -> Result<Option<R
         Some(Snapshot::State(map))
     } else {
         let record = snapshot.into_bytes().filter(|record| !record.is_empty());
-        record.map(|record| Snapshot::Job(RawJson::trusted(record)))
+        record.and_then(|entry| entry::record(&entry)).map(Snapshot::Job)
     };
     let entries = entries.into_array();
     let found = entries.len();

@@ -16,7 +16,8 @@ use super::commands::{CallError, Commands};
 use super::keys::{Bell, Keys};
 use super::scripts::Script;
 use super::spelling::{
-    check_size, count, failing, failing_until, held, job_id, json, limited, record, room, shorten, tag, tags,
+    check_size, count, failing, failing_until, held, job_id, json, limited, record, report, room, shorten,
+    tag, tags,
 };
 use super::together::{Frame, Together};
 use super::wake::{Outlook, Wakers};
@@ -104,7 +105,12 @@ impl RedisQueue {
             tag: slot.tag,
             arguments,
         };
-        let mut word = vec![text(&lease.token.to_string()), text(lease.job.as_str()), tag()];
+        let job = match script {
+            // One name less for the script to make.
+            Script::Progress => text(&format!("{}{}", frame.keys[0], lease.job)),
+            _ => text(lease.job.as_str()),
+        };
+        let mut word = vec![text(&lease.token.to_string()), job, tag()];
         word.extend(own);
         held(&self.together.say(script, frame, word).await?, lease)
     }
@@ -231,21 +237,8 @@ impl JobQueue for RedisQueue {
     }
 
     async fn progress(&self, lease: &Lease, progress: Progress) -> Result<(), JobError> {
-        let detail = progress.detail.as_ref();
-        check_size("progress", detail, DETAIL_LIMIT)?;
-        let percent = progress.percent.map(|percent| json(&percent)).transpose()?;
-        let message = progress
-            .message
-            .map(|message| json(shorten(&message)))
-            .transpose()?;
-        let optional = |value: Option<&RawJson>| {
-            Value::Bytes(value.map(|value| value.as_bytes().clone()).unwrap_or_default())
-        };
-        let own = [
-            optional(percent.as_ref()),
-            optional(message.as_ref()),
-            optional(detail),
-        ];
+        check_size("progress", progress.detail.as_ref(), DETAIL_LIMIT)?;
+        let own = [report(&progress)?];
         self.say(Script::Progress, (lease, 4), [], own).await
     }
 

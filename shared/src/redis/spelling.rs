@@ -3,13 +3,16 @@
 use std::fmt::Write as _;
 use std::time::Duration;
 
+use bytes::Bytes;
 use fred::types::Value;
 use sha2::{Digest, Sha256};
 
 use super::broker::{milliseconds, text};
 use super::commands::CallError;
 use super::entry;
-use crate::job::{Concurrency, JobDraft, JobError, JobId, JobRecord, Lease, QueuePolicy, TEXT_LIMIT};
+use crate::job::{
+    Concurrency, JobDraft, JobError, JobId, JobRecord, Lease, Priority, Progress, QueuePolicy, TEXT_LIMIT,
+};
 use crate::json::RawJson;
 use crate::position::Tag;
 
@@ -43,37 +46,47 @@ pub(super) fn failing_until(policy: &QueuePolicy, pause: Duration) -> [Value; 4]
     ]
 }
 
-/// The record's JSON up to its state.
+/// The record in [`shorthand`](super::shorthand) from behind the id up to its state.
 pub(super) fn head(draft: &JobDraft) -> Result<String, CallError> {
     Ok(format!(
-        "{{\"id\":{},\"type\":{},\"queue\":{},\"state\":\"",
-        json(&draft.id)?.as_str(),
+        "\x02{}\x03{}\x04",
         json(&draft.kind)?.as_str(),
         json(draft.id.queue())?.as_str(),
     ))
 }
 
-/// The record's JSON behind the error, up to the creation time.
+/// The same from behind the error up to the creation time.
 pub(super) fn tail(draft: &JobDraft, policy: &QueuePolicy) -> Result<String, CallError> {
     let mut tail = String::new();
     if let Some(timeout) = draft.timeout {
-        let _ = write!(tail, ",\"timeout_ms\":{}", timeout.as_millis().max(1));
+        let _ = write!(tail, "\x14{}", timeout.as_millis().max(1));
     }
     let max_attempts = draft.max_attempts.unwrap_or(policy.max_attempts).max(1);
-    let user = json(&draft.user)?;
-    let _ = write!(tail, ",\"max_attempts\":{max_attempts}");
+    let _ = write!(tail, "\x0e{max_attempts}");
     if let Some(concurrency) = &draft.concurrency {
-        let _ = write!(tail, ",\"concurrency\":{}", json(concurrency)?.as_str());
+        let _ = write!(tail, "\x15{}", json(concurrency)?.as_str());
     }
     if let Some(trace) = &draft.trace {
-        let _ = write!(tail, ",\"traceparent\":\"{trace}\"");
+        let _ = write!(tail, "\x16\"{trace}\"");
     }
-    let _ = write!(tail, ",\"user\":{},\"created_at\":", user.as_str());
+    match &draft.user {
+        Some(user) => {
+            let _ = write!(tail, "\x0f{}", json(user)?.as_str());
+        }
+        None => tail.push_str("\x0f\x13"),
+    }
+    if draft.key.is_some() {
+        tail.push('\x1a');
+    }
+    if draft.priority != Priority::default() {
+        tail.push('\x1b');
+    }
+    tail.push('\x10');
     Ok(tail)
 }
 
 /// Tells another payload under the same idempotency key.
-pub(super) fn fingerprint(draft: &JobDraft) -> String {
+fn fingerprint(draft: &JobDraft) -> String {
     let mut digest = Sha256::new();
     digest.update(draft.kind.as_str());
     digest.update([0]);
@@ -81,10 +94,32 @@ pub(super) fn fingerprint(draft: &JobDraft) -> String {
     format!("{:x}", digest.finalize())
 }
 
-/// The job's concurrency key as `submit.lua` takes it.
+/// What few jobs have, as `submit.lua` takes it. `key` is where the idempotency key is.
+pub(super) fn rare(draft: &JobDraft, key: Option<&str>) -> Value {
+    let together = draft.concurrency.as_ref().map(together).unwrap_or_default();
+    if draft.priority == Priority::default() && draft.delay.is_zero() && together.is_empty() && key.is_none()
+    {
+        return text("");
+    }
+    let delay = match draft.delay {
+        Duration::ZERO => String::new(),
+        delay => milliseconds(delay).as_i64().unwrap_or(i64::MAX).to_string(),
+    };
+    let fingerprint = key.map(|_| fingerprint(draft)).unwrap_or_default();
+    text(&format!(
+        "{}\n{delay}\n{together}\n{}\n{fingerprint}",
+        draft.priority.get(),
+        key.unwrap_or_default(),
+    ))
+}
+
+fn together(one: &Concurrency) -> String {
+    format!("{} {}", one.limit(), one.key())
+}
+
+/// The job's concurrency key as `tick.lua` takes it.
 pub(super) fn concurrency(draft: &JobDraft) -> Value {
-    let of = |one: &Concurrency| format!("{} {}", one.limit(), one.key());
-    text(&draft.concurrency.as_ref().map(of).unwrap_or_default())
+    text(&draft.concurrency.as_ref().map(together).unwrap_or_default())
 }
 
 /// The queue's limits as `room.lua` takes them: most that run, how many begin in how long.
@@ -122,10 +157,31 @@ pub(super) fn json<T: serde::Serialize + ?Sized>(value: &T) -> Result<RawJson, C
     RawJson::of(value).map_err(|_| CallError::unexpected("a value that can't be written as JSON"))
 }
 
-/// A record, alone or in the entry that it was written to.
-pub(super) fn record(bytes: &[u8]) -> Result<JobRecord, CallError> {
-    serde_json::from_slice(entry::record(bytes))
+/// A record, from the entry that it was last told by.
+pub(super) fn record(entry: &Bytes) -> Result<JobRecord, CallError> {
+    let json = entry::record(entry);
+    record_of(&json.ok_or_else(|| CallError::unexpected("a job's record that is none"))?)
+}
+
+pub(super) fn record_of(json: &RawJson) -> Result<JobRecord, CallError> {
+    serde_json::from_str(json.as_str())
         .map_err(|_| CallError::unexpected("a job's record that can't be read"))
+}
+
+/// What a report says, as `progress.lua` takes it.
+pub(super) fn report(progress: &Progress) -> Result<Value, CallError> {
+    let percent = progress.percent.map(|percent| json(&percent)).transpose()?;
+    let message = progress.message.as_deref().map(shorten);
+    let message = message.map(json).transpose()?;
+    let detail = progress.detail.as_ref().map_or("", RawJson::as_str);
+    let of = |part: Option<&RawJson>| part.map_or(String::new(), |part| part.as_str().to_owned());
+    Ok(text(&match (&percent, &message) {
+        (Some(percent), Some(message)) => {
+            let mark = if detail.is_empty() { "" } else { "\x08" };
+            format!("\x06{}\x07{}{mark}{detail}", percent.as_str(), message.as_str())
+        }
+        _ => format!("{}\n{}\n{detail}", of(percent.as_ref()), of(message.as_ref())),
+    }))
 }
 
 pub(super) fn job_id(text: &str) -> Result<JobId, CallError> {

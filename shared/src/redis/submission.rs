@@ -2,7 +2,6 @@
 
 use std::time::{Duration, Instant};
 
-use bytes::Bytes;
 use fred::clients::Client;
 use fred::interfaces::{KeysInterface, SortedSetsInterface};
 use fred::types::Value;
@@ -14,7 +13,7 @@ use super::keys::Keys;
 use super::page;
 use super::queue::RedisQueue;
 use super::scripts::Script;
-use super::spelling::{concurrency, count, fingerprint, head, job_id, record, tag, tail};
+use super::spelling::{count, head, job_id, rare, record_of, tag, tail};
 use super::together::Frame;
 use crate::broker::From;
 use crate::job::{DEAD_RETENTION, JobDraft, JobError, JobId, OWNED, Submitted};
@@ -106,7 +105,7 @@ impl RedisQueue {
         };
         match (read.page.top, read.page.snapshot) {
             (Some(position), Some(Snapshot::Job(json))) => Ok(Some(Submitted {
-                record: record(json.as_bytes())?,
+                record: record_of(&json)?,
                 position,
                 duplicate: true,
             })),
@@ -124,15 +123,7 @@ impl RedisQueue {
             text(&head(draft)?),
             text(&tail(draft, self.policy(&draft.id))?),
             Value::Bytes(draft.data.as_bytes().clone()),
-            Value::Integer(draft.priority.get().into()),
-            if draft.delay.is_zero() {
-                text("")
-            } else {
-                milliseconds(draft.delay)
-            },
-            concurrency(draft),
-            text(key.as_deref().unwrap_or_default()),
-            text(&key.as_ref().map(|_| fingerprint(draft)).unwrap_or_default()),
+            rare(draft, key.as_deref()),
         ];
         let frame = Frame {
             keys: slot.first(12),
@@ -140,24 +131,24 @@ impl RedisQueue {
             arguments: log_arguments(self.namespaces.of(&topic)),
         };
         let answer = self.together.say(Script::Submit, frame, word).await?;
+        if !answer.is_array() {
+            let entry = answer.into_bytes();
+            return match entry.and_then(|entry| entry::decode(&topic, &entry)) {
+                Some(Publication {
+                    body: Body::Job { record: json },
+                    place: Some(place),
+                    ..
+                }) => Ok(Some(Submitted {
+                    record: record_of(&json)?,
+                    position: place.position,
+                    duplicate: false,
+                })),
+                _ => Err(CallError::unexpected("a job without an entry").into()),
+            };
+        }
         let parts = answer.into_array();
         let part = |index: usize| parts.get(index).and_then(Value::as_str).unwrap_or_default();
         match (&*part(0), &draft.key) {
-            ("new", _) => {
-                let entry = parts.get(1).and_then(Value::as_bytes).map(Bytes::copy_from_slice);
-                match entry.and_then(|entry| entry::decode(&topic, &entry)) {
-                    Some(Publication {
-                        body: Body::Job { record: json },
-                        place: Some(place),
-                        ..
-                    }) => Ok(Some(Submitted {
-                        record: record(json.as_bytes())?,
-                        position: place.position,
-                        duplicate: false,
-                    })),
-                    _ => Err(CallError::unexpected("a job without an entry").into()),
-                }
-            }
             ("known", _) => self.known(&job_id(&part(1))?).await,
             ("conflict", Some(key)) => Err(JobError::Conflict {
                 key: key.clone(),

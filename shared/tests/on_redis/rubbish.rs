@@ -159,7 +159,7 @@ async fn a_job_that_is_rubbish_is_an_error_and_not_claimed() {
     let id = JobId::new(&queue);
     let worker = tidegate_shared::name::WorkerId::parse("w").expect("valid");
     let key = format!("tg:{{q:q:0}}:job:{id}");
-    raw(&server, &["HSET", &key, "head", "rubbish"]).await;
+    raw(&server, &["HSET", &key, "e", "rubbish"]).await;
     raw(
         &server,
         &[

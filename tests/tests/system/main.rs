@@ -10,6 +10,7 @@ mod desk;
 mod events;
 mod example;
 mod fanout;
+mod figures;
 mod kills;
 mod monitoring;
 mod mud;

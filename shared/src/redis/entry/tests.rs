@@ -135,29 +135,48 @@ fn an_entry_says_when_its_key_ends() {
 fn what_happens_to_a_job_has_a_place_in_its_own_log_and_in_its_queues() {
     let queue = QueueName::parse("q").expect("valid");
     let own = Topic::of_job(&JobId::new(&queue));
-    let entry = |header: &'static str| Bytes::from(format!("{header}\n{{\"state\":\"queued\"}}"));
-    let whole = entry("2 j aaaaaaaaaa 1 abcdef  1763000000000 bbbbbbbbbb 7 fedcba");
+    let entry = |header: &'static str| Bytes::from(format!("{header}\n{{\"state\":\"queued\"\x12\x13}}"));
+    let whole = entry("3 aaaaaaaaaa abcdef 1763000000000 succeed:0123 1  bbbbbbbbbb 7 fedcba");
+    let data = "{\"state\":\"queued\",\"finished_at\":null}";
     let read = |topic: &Topic| {
         let publication = decode(topic, &whole).expect("an entry");
         let place = publication.place.expect("a place");
         let Position { epoch, offset, tag } = place.position;
         let tags = format!("{epoch} {offset} {tag} {}", place.previous);
-        assert!(matches!(publication.body, Body::Job { .. }));
+        assert!(matches!(publication.body, Body::Job { record } if record.as_str() == data));
         tags
     };
     assert_eq!(read(&own), "aaaaaaaaaa 1 abcdef ");
     assert_eq!(read(&Topic::of_queue(&queue)), "bbbbbbbbbb 7 abcdef fedcba");
-    assert_eq!(record(&whole), b"{\"state\":\"queued\"}");
-    assert_eq!(record(b"{}"), b"{}");
+    assert_eq!(record(&whole).as_ref().map(RawJson::as_str), Some(data));
+    let position =
+        |text: &str| top(text).map(|Position { epoch, offset, tag }| format!("{epoch} {offset} {tag}"));
+    let text = std::str::from_utf8(&whole).expect("a text");
+    assert_eq!(position(text).as_deref(), Some("aaaaaaaaaa 1 abcdef"));
     for damaged in [
-        "2 m aaaaaaaaaa 1 abcdef  1763000000000 bbbbbbbbbb 7 fedcba",
-        "2 j aaaaaaaaaa 1 abcdef  1763000000000 bbbbbbbbbb 7",
-        "2 j aaaaaaaaaa 0 abcdef  1763000000000 bbbbbbbbbb 7 fedcba",
-        "2 j     1763000000000   ",
-        "3 j aaaaaaaaaa 1 abcdef  1763000000000 bbbbbbbbbb 7 fedcba",
+        "2 aaaaaaaaaa abcdef 1763000000000 - 1  bbbbbbbbbb 7 fedcba",
+        "3 aaaaaaaaaa abcdef 1763000000000 - 1  bbbbbbbbbb 7",
+        "3 aaaaaaaaaa abcdef 1763000000000 - 0  bbbbbbbbbb 7 fedcba",
+        "3 aaaaaaaaaa  1763000000000 - 1  bbbbbbbbbb 7 fedcba",
+        "3   1763000000000      ",
     ] {
         assert_eq!(decode(&own, &entry(damaged)), None, "{damaged:?}");
     }
+    for rubbish in [
+        "",
+        "3",
+        "3 aaaaaaaaaa abcdef 1763000000000 -",
+        "3 aaaaaaaaaa abcdef 1763000000000 - 0 ",
+    ] {
+        assert_eq!(top(rubbish), None, "{rubbish:?}");
+    }
+    assert_eq!(
+        decode(
+            &own,
+            &Bytes::from_static(b"3 aaaaaaaaaa abcdef 1 - 1  bbbbbbbbbb 7 fedcba\n\x1f")
+        ),
+        None
+    );
 }
 
 #[test]

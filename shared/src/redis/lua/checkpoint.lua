@@ -3,7 +3,7 @@
 -- ARGV 1 id, 2 token, 3 checkpoint (JSON)
 -- Returns 1, or 0 if the lease is lost.
 local key = KEYS[1] .. ARGV[1]
-if redis.call('HGET', key, 'hold') ~= ARGV[2] then
+if not holds(redis.call('HGET', key, 'e'), ARGV[2]) then
   return 0
 end
 redis.call('HSET', key, 'checkpoint', ARGV[3])

@@ -4,31 +4,33 @@
 -- worker looks after: a week, in ms.
 local WEEK = 604800000
 
+-- Lets a job that has ended be forgotten in as many ms, and its idempotency key. `text` has its shorthand behind the
+-- error.
+local function lapse(key, text, keep)
+  call('PEXPIRE', key, keep)
+  call('PEXPIRE', key .. ':log', keep)
+  if find(text, '\26', 1, true) then
+    call('PEXPIRE', call('HGET', key, 'key'), ARGV[7])
+  end
+end
+
 -- Ends a job whose lease is taken off already: that comes first, because it makes Redis let the rest through even
 -- when it is full.
---   v      the record, from `job` or `running`
+--   v      what `job` gave
 --   hold   what the attempt did and its token
 --   ...    field, value, …: what changes besides
 -- Returns the entry.
 local function close(key, id, v, state, hold, tag, ...)
-  if v[STATE] == 'running' then
-    stopped(key, v[TAIL])
+  if v.state == 'running' then
+    stopped(key, v.tail)
   end
-  if v[MORE] then
-    redis.call('HDEL', key, 'more')
-  end
-  v[STATE], v[FINISHED], v[MORE] = state, TIME, false
+  v.state, v.finished, v.more = state, TIME, ''
   local keep = ARGV[7]
   if state == 'failed' then
-    v[MORE], keep = ',"dead_letter":true', math.max(keep, WEEK)
-    redis.call('HSET', key, 'more', v[MORE])
+    v.more, keep = '\25', math.max(keep, WEEK)
   end
-  local entry = emit(key, v, tag, 'state', state, 'finished_at', TIME, 'hold', hold, ...)
+  local entry = tell(key, v, hold, tag, ...)
   place(KEYS[state == 'succeeded' and 6 or state == 'cancelled' and 7 or 8], TIME, id)
-  redis.call('PEXPIRE', key, keep)
-  redis.call('PEXPIRE', key .. ':log', keep)
-  if v[KEY] then
-    redis.call('PEXPIRE', v[KEY], ARGV[7])
-  end
+  lapse(key, v.tail, keep)
   return entry
 end

@@ -5,14 +5,14 @@
 -- Returns the state that the job then has, or nothing if the lease is lost.
 local key = KEYS[1] .. ARGV[12]
 local v = job(key)
-local hold = 'fail ' .. ARGV[11]
-if v[HOLD] == hold then
-  return v[FINISHED] and v[STATE] or 'retrying'
-elseif v[HOLD] ~= ARGV[11] then
+local hold = 'fail:' .. ARGV[11]
+if v and v.hold == hold then
+  return v.finished ~= '\19' and v.state or 'retrying'
+elseif not v or v.hold ~= ARGV[11] then
   return false
 end
 LIMITED = ARGV[16] == '1'
 redis.call('ZREM', KEYS[5], ARGV[12])
 local state = failed(key, ARGV[12], v, ARGV[14] == '1', ARGV[15], hold, ARGV[13])
-told()
+done()
 return state

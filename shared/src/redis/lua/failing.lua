@@ -3,21 +3,20 @@
 
 -- What becomes of a job whose attempt has failed, and whose lease is taken off. Returns the state it is in then.
 local function failed(key, id, v, retry, message, hold, tag)
-  v[ERROR] = message
+  v.error = message
   local before = history(key, v, 'failed', message, TIME)
-  if retry and v[MORE] then
-    close(key, id, v, 'cancelled', hold, tag, 'error', message, 'history', before)
-  elseif retry and tonumber(v[ATTEMPT]) < tonumber(string.match(v[TAIL], '"max_attempts":(%d+)')) then
-    local step = math.min(ARGV[8] * 2 ^ (v[ATTEMPT] - 1), tonumber(ARGV[9]))
+  if retry and v.more ~= '' then
+    close(key, id, v, 'cancelled', hold, tag, 'history', before)
+  elseif retry and tonumber(v.attempt) < tonumber(string.match(v.tail, '\14(%d+)')) then
+    local step = math.min(ARGV[8] * 2 ^ (v.attempt - 1), tonumber(ARGV[9]))
     local at = string.format('%d', TIME + math.floor(step * ARGV[10]))
-    v[STATE], v[MORE] = 'retrying', ',"run_at":' .. at
-    stopped(key, v[TAIL])
-    emit(key, v, tag, 'error', message, 'history', before, 'state', 'retrying', 'more', v[MORE],
-      'hold', hold)
+    v.state, v.more = 'retrying', '\23' .. at
+    stopped(key, v.tail)
+    tell(key, v, hold, tag, 'history', before)
     place(KEYS[11], at, id)
     WOKEN = WOKEN + 1
   else
-    close(key, id, v, 'failed', hold, tag, 'error', message, 'history', before)
+    close(key, id, v, 'failed', hold, tag, 'history', before)
   end
-  return v[STATE]
+  return v.state
 end

@@ -6,17 +6,17 @@
 local answers = {}
 LIMITED = ARGV[8] == '1'
 -- Those that end now, how, and their ids.
-local jobs, holds, ids = {}, {}, {}
+local jobs, ended, ids = {}, {}, {}
 for i = 9, #ARGV, 5 do
-  local id, hold = ARGV[i + 1], ARGV[i + 3] .. ' ' .. ARGV[i]
-  local done = holds[id] == hold
-  if not holds[id] then
-    local v = running(KEYS[1] .. id, ARGV[i], 'key')
-    if v[HOLD] == ARGV[i] then
-      jobs[i], holds[id], ids[#ids + 1] = v, hold, id
+  local id, hold = ARGV[i + 1], ARGV[i + 3] .. ':' .. ARGV[i]
+  local done = ended[id] == hold
+  if not ended[id] then
+    local e = call('HGET', KEYS[1] .. id, 'e')
+    if holds(e, ARGV[i]) then
+      jobs[i], ended[id], ids[#ids + 1] = e, hold, id
       done = true
     else
-      done = v[HOLD] == hold
+      done = e and find(e, hold .. ' ', HOLD, true) == HOLD
     end
   end
   answers[#answers + 1] = done and 1 or 0
@@ -25,18 +25,27 @@ if #ids == 0 then
   return answers
 end
 -- First, because it makes Redis let the rest through even when it is full: jobs must be able to end.
-redis.call('ZREM', KEYS[5], unpack(ids))
+call('ZREM', KEYS[5], unpack(ids))
 for i = 9, #ARGV, 5 do
-  local v = jobs[i]
-  if v then
-    local key, id = KEYS[1] .. ARGV[i + 1], ARGV[i + 1]
-    if ARGV[i + 3] == 'succeed' then
-      v[RESULT] = ARGV[i + 4]
-      close(key, id, v, 'succeeded', holds[id], ARGV[i + 2], 'result', ARGV[i + 4])
-    else
-      close(key, id, v, 'cancelled', holds[id], ARGV[i + 2])
+  local e = jobs[i]
+  if e then
+    local id = ARGV[i + 1]
+    local key, state, result = KEYS[1] .. id, 'succeeded', ARGV[i + 4]
+    if ARGV[i + 3] == 'cancel' then
+      state, result = 'cancelled', '\19'
     end
+    -- Where its state begins and ends, its result, its error, and when it was finished.
+    local from = find(e, '\4', HOLD, true)
+    local to = find(e, '\5', from, true)
+    local at = find(e, '\11', to, true)
+    local behind = find(e, '\12', at, true)
+    local finished = find(e, '\18', behind, true)
+    stopped(key, e)
+    emit(key, e, HOLD + 17, ended[id], ARGV[i + 2], sub(e, find(e, '\n', HOLD, true), from), state,
+      sub(e, to, at), result .. sub(e, behind, finished), TIME .. '}')
+    place(KEYS[state == 'succeeded' and 6 or 7], TIME, id)
+    lapse(key, e, ARGV[7])
   end
 end
-told()
+done()
 return answers

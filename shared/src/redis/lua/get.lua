@@ -1,5 +1,4 @@
 -- A job's record.
 -- KEYS 1 record
--- Returns its JSON, or nothing if there is no such job.
-local v = job(KEYS[1])
-return v[HEAD] and record(v)
+-- Returns the entry that it was last told by, or nothing if there is no such job.
+return redis.call('HGET', KEYS[1], 'e')

@@ -4,8 +4,8 @@
 -- because errors can be long, 16 KiB.
 local function history(key, v, outcome, message, time)
   local m = redis.call('HMGET', key, 'history', 'worker')
-  local lines = (m[1] and m[1] .. '\n' or '') .. '{"attempt":' .. v[ATTEMPT] .. ',"worker":' .. (m[2] or 'null')
-    .. ',"started_at":' .. (v[STARTED] or 'null') .. ',"ended_at":' .. time
+  local lines = (m[1] and m[1] .. '\n' or '') .. '{"attempt":' .. v.attempt .. ',"worker":' .. (m[2] or 'null')
+    .. ',"started_at":' .. (v.started ~= '\19' and v.started or 'null') .. ',"ended_at":' .. time
     .. ',"outcome":"' .. outcome .. '","error":' .. (message or 'null') .. '}'
   local _, more = string.gsub(lines, '\n', '')
   while more >= 20 or (more > 0 and #lines > 16384) do

@@ -3,13 +3,14 @@
 -- ARGV 1–6 as in topic.lua, 7 id, 8 token, then tag and JSON of each line (≤ 64)
 -- Returns 1, or 0 if the lease is lost.
 local key = KEYS[1] .. ARGV[7]
-local m = redis.call('HMGET', key, 'epoch', 'top', 'tag', 'period', 'hold')
-if m[5] ~= ARGV[8] then
+local e = redis.call('HGET', key, 'e')
+if not holds(e, ARGV[8]) then
   return 0
 end
-local time, late = now(), false
+local time, top, rest = now(), string.match(e, '^%S+ (%d+)(.*)$', HOLD)
+local m = { string.sub(e, EPOCH, 12), top, string.sub(e, TAG, 19), string.sub(string.sub(e, SINCE, 33), 1, ARGV[4]) }
 for i = 9, #ARGV, 2 do
-  late = append(key .. ':log', key .. ':ch', m, 1, ARGV[i], 'm', time, ' log\n', ARGV[i + 1]) or late
+  append(key .. ':log', key, m, 1, ARGV[i], 'm', time, ' log\n', ARGV[i + 1])
 end
-redis.call('HSET', key, 'epoch', m[1], 'top', m[2], 'tag', m[3], 'period', m[4])
+redis.call('HSET', key, 'e', '3 ' .. m[1] .. ' ' .. m[3] .. ' ' .. time .. ' ' .. ARGV[8] .. ' ' .. m[2] .. rest)
 return 1

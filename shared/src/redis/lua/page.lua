@@ -37,8 +37,8 @@ local function page(log, epoch, top, tag, mode, limit, size, since, own)
   local from = offset - top
   local entries = redis.call('LRANGE', log, from, math.min(from + math.max(limit, 1), 0) - 1)
   local first, header = entries[1] or '', '^%d %l (%w+) (%d+) %w+ (%w*) '
-  if not own and string.sub(first, 1, 1) == '2' then
-    header = '^2 j %w+ %d+ %w+ %w* %d+ (%w+) (%d+) (%w*)\n'
+  if string.sub(first, 1, 1) == '3' then
+    header = own and '^3 (%w+) %w+ %d+ %S+ (%d+) (%w*) ' or '^3 %w+ %w+ %d+ %S+ %d+ %w* (%w+) (%d+) (%w*)\n'
   end
   local e, at, previous = string.match(first, header)
   if e ~= epoch or tonumber(at) ~= offset + 1 then

@@ -11,13 +11,12 @@ for list = 10, 11 do
     local key = KEYS[1] .. id
     redis.call('ZREM', KEYS[list], id)
     local v = job(key)
-    if v[HEAD] and (v[STATE] == 'scheduled' or v[STATE] == 'retrying') then
+    if v and (v.state == 'scheduled' or v.state == 'retrying') then
       count = count + 1
-      local due = string.match(v[MORE] or '', '%d+') or TIME
-      v[STATE], v[MORE] = 'queued', false
-      redis.call('HDEL', key, 'more')
-      emit(key, v, string.sub(ARGV[8], count * 6 - 5, count * 6), 'state', 'queued')
-      ready(id, due, redis.call('HGET', key, 'priority') or '5')
+      local due = string.match(v.more, '%d+') or TIME
+      v.state, v.more = 'queued', ''
+      tell(key, v, v.hold, string.sub(ARGV[8], count * 6 - 5, count * 6))
+      ready(id, due, priority_of(key, v))
     end
   end
   local first = redis.call('ZRANGE', KEYS[list], 0, 0, 'WITHSCORES')[2]
@@ -26,7 +25,7 @@ for list = 10, 11 do
     next = next < 0 and pause or math.min(next, pause)
   end
 end
-told()
+done()
 local work = redis.call('EXISTS', KEYS[9]) == 1 and redis.call('EXISTS', KEYS[13]) == 0
 if work then
   local free, pause = room(1, tonumber(ARGV[9]), tonumber(ARGV[10]), tonumber(ARGV[11]), TIME)

@@ -12,29 +12,29 @@ for _, id in ipairs(ids) do
   local key = KEYS[1] .. id
   redis.call('ZREM', KEYS[5], id)
   local v = job(key)
-  if v[HEAD] and v[STATE] == 'running' then
+  if v and v.state == 'running' then
     count = count + 1
     local tag = string.sub(ARGV[14], count * 6 - 5, count * 6)
-    local ends = tonumber(redis.call('HGET', key, 'until'))
-    local stalls = (tonumber(v[STALLS]) or 0) + 1
-    if v[MORE] then
+    local m = redis.call('HMGET', key, 'until', 'stalls')
+    local ends, stalls = tonumber(m[1]), (tonumber(m[2]) or 0) + 1
+    if v.more ~= '' then
       close(key, id, v, 'cancelled', 'lost', tag)
     elseif ends and ends <= tonumber(TIME) then
       failed(key, id, v, true, ARGV[13], 'lost', tag)
     elseif stalls >= tonumber(ARGV[11]) then
-      v[ERROR] = ARGV[12]
-      close(key, id, v, 'failed', 'lost', tag, 'error', ARGV[12], 'stalls', stalls,
+      v.error = ARGV[12]
+      close(key, id, v, 'failed', 'lost', tag, 'stalls', stalls,
         'history', history(key, v, 'lost', nil, TIME))
     else
-      stopped(key, v[TAIL])
-      v[STATE] = 'queued'
-      emit(key, v, tag, 'state', 'queued', 'stalls', stalls, 'hold', 'lost',
+      stopped(key, v.tail)
+      v.state = 'queued'
+      tell(key, v, 'lost', tag, 'stalls', stalls,
         'history', history(key, v, 'lost', nil, TIME))
       put_back(key, id, v)
     end
   end
 end
-told()
+done()
 -- Of ended jobs, those that are forgotten by now or too many to be listed are taken off the lists.
 for i = 6, 8 do
   local keep = i == 8 and math.max(ARGV[7], WEEK) or ARGV[7]

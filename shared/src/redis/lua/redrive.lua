@@ -4,22 +4,22 @@
 -- Returns its entry, 0 if the job is no dead letter, or nothing if there is no such job.
 local key = KEYS[1] .. ARGV[7]
 local v = job(key)
-if not v[HEAD] then
+if not v then
   return false
-elseif v[STATE] ~= 'failed' then
+elseif v.state ~= 'failed' then
   return 0
 end
 redis.call('ZREM', KEYS[8], ARGV[7])
-redis.call('HDEL', key, 'said', 'error', 'more', 'stalls', 'finished_at', 'until')
+redis.call('HDEL', key, 'stalls', 'until')
 redis.call('PERSIST', key)
-v[STATE], v[ATTEMPT], v[FINISHED], v[MORE] = 'queued', '0', false, false
-v[SAID], v[ERROR] = false, false
-local entry = emit(key, v, ARGV[8], 'state', 'queued', 'attempt', '0', 'hold', 'lost')
+v.state, v.attempt, v.finished, v.more = 'queued', '0', '\19', ''
+v.said, v.error = NOTHING, '\19'
+local entry = tell(key, v, 'lost', ARGV[8])
 redis.call('PEXPIRE', key .. ':log', ARGV[3])
-local idempotency = v[KEY]
+local idempotency = string.find(v.tail, '\26', 1, true) and redis.call('HGET', key, 'key')
 if idempotency and string.match(redis.call('GET', idempotency) or '', '^%S+') == ARGV[7] then
   redis.call('PERSIST', idempotency)
 end
-ready(ARGV[7], TIME, redis.call('HGET', key, 'priority') or '5')
-told()
+ready(ARGV[7], TIME, priority_of(key, v))
+done()
 return entry

@@ -6,20 +6,20 @@
 -- Returns 1, or 0 if the lease is lost.
 local key = KEYS[1] .. ARGV[9]
 local v = job(key)
-if v[HOLD] ~= ARGV[8] then
+if not v or v.hold ~= ARGV[8] then
   return 0
 end
 LIMITED = ARGV[11] == '1'
 redis.call('ZREM', KEYS[5], ARGV[9])
-if v[MORE] then
-  close(key, ARGV[9], v, 'cancelled', 'cancel ' .. ARGV[8], ARGV[10])
-  told()
+if v.more ~= '' then
+  close(key, ARGV[9], v, 'cancelled', 'cancel:' .. ARGV[8], ARGV[10])
+  done()
   return 1
 end
-v[STATE] = 'queued'
-stopped(key, v[TAIL])
+v.state = 'queued'
+stopped(key, v.tail)
 local before = history(key, v, 'released', nil, TIME)
-emit(key, v, ARGV[10], 'state', 'queued', 'hold', 'released', 'history', before)
+tell(key, v, 'released', ARGV[10], 'history', before)
 put_back(key, ARGV[9], v)
-told()
+done()
 return 1

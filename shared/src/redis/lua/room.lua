@@ -7,9 +7,9 @@
 -- Whether the queue has a limit of running jobs, as the script was told.
 local LIMITED = false
 
--- Which concurrency key a job has, and its limit; or nothing.
-local function concurrency(key, tail)
-  if string.find(tail, ',"concurrency":{', 1, true) then
+-- Which concurrency key a job has, and its limit; or nothing. `text` has its shorthand behind the error.
+local function concurrency(key, text)
+  if string.find(text, '\21', 1, true) then
     local limit, name = string.match(redis.call('HGET', key, 'conc') or '', '^(%d+) (.+)$')
     return name, tonumber(limit)
   end
@@ -50,8 +50,8 @@ local function next_for(name)
 end
 
 -- To be called when a job stops to run, whatever becomes of it.
-local function stopped(key, tail)
-  local name = concurrency(key, tail)
+local function stopped(key, text)
+  local name = concurrency(key, text)
   if name then
     if redis.call('HINCRBY', part('conc'), name, -1) <= 0 then
       redis.call('HDEL', part('conc'), name)

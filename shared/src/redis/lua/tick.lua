@@ -16,5 +16,5 @@ for i = 11, #ARGV, 7 do
     count = count + 1
   end
 end
-told()
+done()
 return count

@@ -1,6 +1,5 @@
--- Put before every script that appends to a log: time, and appending. Short, because each call of a
--- script runs it again; and with as little arithmetic as possible, because Lua's numbers cost more here
--- than texts.
+-- Put, after time.lua, before every script that appends to a log. Short, because each call of a script runs it again;
+-- and with as little arithmetic as possible, because Lua's numbers cost more here than texts.
 --
 -- ARGV of every script that appends:
 --   1 most     entries a log may grow to before it is trimmed; no reader sees those over its size
@@ -10,16 +9,6 @@
 --              set once in a period, and a period longer than it would have to be
 --   5 keep     ms that a numbering outlives its last use
 --   6 epoch    the epoch of a topic that has none yet
-
--- Milliseconds since 1970, as text.
-local function now()
-  local t = redis.call('TIME')
-  local micros = t[2]
-  if #micros < 6 then
-    micros = string.rep('0', 6 - #micros) .. micros
-  end
-  return t[1] .. string.sub(micros, 1, 3)
-end
 
 -- Numbers an entry, appends it to a log and publishes the same bytes.
 --   m, i   epoch, top, tag and period as HMGET gives them, from index i of m; brought up to date, but
