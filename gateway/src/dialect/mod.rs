@@ -99,6 +99,17 @@ pub trait Dialect: Send + Sync + 'static {
         false
     }
 
+    /// Whether its clients choose by name what they hear of topics they follow. See [`Command::Choose`].
+    fn chooses(&self) -> bool {
+        false
+    }
+
+    /// The name that a client must have chosen to hear this. `None`: all who follow its topic do.
+    fn choice<'a>(&self, publication: &'a Publication) -> Option<&'a str> {
+        let _ = publication;
+        None
+    }
+
     /// Whether its connections can be subscribed to topics by others than their clients.
     fn takes_orders(&self) -> bool {
         true
