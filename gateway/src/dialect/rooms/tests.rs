@@ -107,7 +107,7 @@ fn who_comes_to_the_game_enters_and_looks() {
         .skip(1)
         .map(|one| called(one.command).0)
         .collect();
-    assert_eq!(methods, ["mud.enter", "mud.look"]);
+    assert_eq!(methods, ["mud.enter", "mud.look", "mud.missed"]);
 }
 
 #[test]
