@@ -58,6 +58,11 @@ impl Dialect for Tasks {
         Ok(decode::message(message, speaker))
     }
 
+    /// JSON as well.
+    fn decode_binary(&self, message: &Bytes, speaker: &Speaker<'_>) -> Result<Decoded, DecodeError> {
+        self.decode(message, speaker)
+    }
+
     fn encode_reply(&self, id: Option<&RequestId>, reply: &Reply, out: &mut Vec<u8>) {
         match (id, reply) {
             (Some(id), reply) => encode::answer(id, reply, out),
