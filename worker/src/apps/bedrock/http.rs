@@ -68,7 +68,7 @@ impl Bedrock {
                             let told = json!({
                                 "status": "accepted", "message": text, "server_name": name, "task_id": id,
                             });
-                            HttpAnswer::json(202, &told)
+                            HttpAnswer::json(200, &told)
                         },
                     )
                 }

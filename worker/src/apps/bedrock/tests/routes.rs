@@ -6,6 +6,24 @@ use serde_json::{Value, json};
 
 use super::{DEADLINE, Ground, one};
 
+impl Ground {
+    /// What is told of the task that a request has begun, when it has ended.
+    async fn ended(&self, begun: &Value) -> Value {
+        let id = begun["body"]["task_id"].as_str().expect("an id");
+        let path = format!("/api/tasks/status/{id}");
+        let ended = async {
+            loop {
+                let told = self.http("GET", &path, Value::Null).await;
+                if told["body"]["status"] != "in_progress" {
+                    return told;
+                }
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+        };
+        tokio::time::timeout(DEADLINE, ended).await.expect("it ends")
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn the_managers_routes_start_tasks_of_whoever_asks() {
     let ground = Ground::start();
@@ -14,7 +32,13 @@ async fn the_managers_routes_start_tasks_of_whoever_asks() {
         (&missing["status"], &missing["body"]["detail"]),
         (&json!(404), &json!("Server 'one' not found."))
     );
-    ground.does("server_install", one()).await;
+    let begun = ground.http("POST", "/api/server/install", one()).await;
+    let told = json!({
+        "status": "accepted", "message": "Installation of server 'one' initiated in background.",
+        "server_name": "one", "task_id": begun["body"]["task_id"],
+    });
+    assert_eq!((&begun["status"], &begun["body"]), (&json!(200), &told));
+    assert_eq!(ground.ended(&begun).await["body"]["status"], "success");
     let listed = ground.http("GET", "/bedrock/api/servers", Value::Null).await;
     assert_eq!(listed["body"]["servers"][0]["name"], "one");
     for (method, path, body) in [
@@ -35,19 +59,7 @@ async fn the_managers_routes_start_tasks_of_whoever_asks() {
             "newer clients take no more"
         );
         assert_eq!(told["status"], "accepted");
-        let id = begun["body"]["task_id"].as_str().expect("an id").to_owned();
-        let ended = async {
-            loop {
-                let told = ground
-                    .http("GET", &format!("/api/tasks/status/{id}"), Value::Null)
-                    .await;
-                if told["body"]["status"] != "in_progress" {
-                    return told;
-                }
-                tokio::time::sleep(Duration::from_millis(10)).await;
-            }
-        };
-        let told = tokio::time::timeout(DEADLINE, ended).await.expect("it ends");
+        let told = ground.ended(&begun).await;
         assert_eq!(told["body"]["status"], "success", "{path}: {told}");
         assert_eq!(told["body"]["username"], "ann");
     }
