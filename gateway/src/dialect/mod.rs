@@ -18,6 +18,8 @@ mod push;
 mod reply;
 pub mod rooms;
 pub mod rpc;
+#[cfg(test)]
+mod samples;
 pub mod socketio;
 mod speaker;
 pub mod sync;

@@ -3,27 +3,22 @@ use proptest::prelude::*;
 use serde_json::json;
 use tidegate_shared::code::ErrorCode;
 use tidegate_shared::json::RawJson;
-use tidegate_shared::name::{EventName, SessionId, UserId};
-use tidegate_shared::publication::{Body, Publication, Snapshot};
+use tidegate_shared::name::{EventName, UserId};
+use tidegate_shared::publication::{Body, Snapshot};
 use tidegate_shared::topic::Topic;
 
 use super::Tasks;
-use crate::dialect::{Command, Decoded, Dialect, Entrance, Failure, Reply, Request, Speaker};
+use crate::dialect::{Command, Decoded, Dialect, Failure, Reply, Request, Speaker, samples};
 
 fn decode(text: &str) -> Decoded {
     decode_of(None, text)
 }
 
 fn decode_of(user: Option<&UserId>, text: &str) -> Decoded {
-    let entrance = Entrance {
-        app: "bedrock".into(),
-        ..Entrance::default()
-    };
+    let entrance = samples::entrance("bedrock");
     let speaker = Speaker {
-        entrance: &entrance,
         user,
-        session: SessionId::new(),
-        time_ms: 0,
+        ..samples::speaker(&entrance)
     };
     let decoded = Tasks.decode(&Bytes::copy_from_slice(text.as_bytes()), &speaker);
     decoded.expect("no message is an error here")
@@ -71,17 +66,7 @@ fn subscribed(topic: Topic) -> Reply {
 }
 
 fn encoded(topic: &str, body: Body) -> String {
-    let publication = Publication {
-        topic: Topic::parse(topic).expect("valid"),
-        place: None,
-        time_ms: 1,
-        body,
-        exclude: None,
-        trace: None,
-    };
-    let mut out = Vec::new();
-    Tasks.encode_publication(&publication, &mut out);
-    String::from_utf8(out).expect("text")
+    samples::encoded(&Tasks, topic, 1, body)
 }
 
 #[test]
