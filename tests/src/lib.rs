@@ -17,6 +17,7 @@ pub mod ports;
 pub mod process;
 pub mod prometheus;
 pub mod raw;
+pub mod served;
 pub mod socketio;
 pub mod stack;
 pub mod systems;

@@ -29,6 +29,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
 use system_tests::process::Process;
+use system_tests::served::served;
 use system_tests::stack::API_KEY;
 use system_tests::token::{SECRET, token};
 use system_tests::wire::{Said, Wire};
@@ -92,26 +93,8 @@ async fn in_memory(compress: bool) -> Result<()> {
     result
 }
 
-/// Waits until a worker serves what clients will ask for.
-async fn served(port: u16) -> Result<()> {
-    let client = reqwest::Client::new();
-    for method in METHODS {
-        wait::until(START, method, async || {
-            let asked = client
-                .post(format!("http://127.0.0.1:{port}/api/call"))
-                .bearer_auth(API_KEY)
-                .header("content-type", "application/json")
-                .body(format!(r#"{{"method":"{method}","data":{{}}}}"#));
-            let answer = asked.send().await?.text().await?;
-            Ok((!answer.contains("no_worker")).then_some(()))
-        })
-        .await?;
-    }
-    Ok(())
-}
-
 async fn replay_all(ports: &[u16], compress: bool) -> Result<()> {
-    served(ports[0]).await?;
+    served(ports[0], &METHODS).await?;
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden");
     let mut files: Vec<_> = walkdir::WalkDir::new(&root)
         .into_iter()

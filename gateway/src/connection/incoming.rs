@@ -84,7 +84,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             }
             Ok(Decoded::InTurn(requests)) => {
                 let id = requests.iter().find_map(|one| one.id.as_ref());
-                if let Some(refused) = session.over_rate(now, "subscribe", id) {
+                if !requests.iter().any(|one| session.is_free(one))
+                    && let Some(refused) = session.over_rate(now, "subscribe", id)
+                {
                     return refused;
                 }
                 session.on_sense();

@@ -119,6 +119,7 @@ impl Membership {
                 self.say(|out| dialect.encode_push(&push, out));
             }
             Effect::Identified(identity) => self.node.identify(&self.outbox, identity),
+            Effect::Choose { name, chosen } => self.outbox.choose(&name, chosen),
             Effect::Start(operation) => operations.start(*operation, &self.node, &self.outbox),
             Effect::Leave(topic) => {
                 if catch_up.stop(&topic) {

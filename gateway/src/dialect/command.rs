@@ -134,6 +134,11 @@ pub enum Command {
         user: Box<str>,
         password: Secret,
     },
+    /// Wants to hear what has this name, of the topics it follows, or no longer. `*` is every name.
+    Choose {
+        name: Box<str>,
+        chosen: bool,
+    },
     /// Wants a job to end.
     Cancel {
         job: JobId,
@@ -156,6 +161,7 @@ impl Command {
             Self::Call(_) => "call",
             Self::Auth { .. } => "auth",
             Self::Login { .. } => "login",
+            Self::Choose { .. } => "choose",
             Self::Cancel { .. } => "cancel",
             Self::Ping => "ping",
         }

@@ -18,6 +18,8 @@ mod push;
 mod reply;
 pub mod rooms;
 pub mod rpc;
+#[cfg(test)]
+mod samples;
 pub mod socketio;
 mod speaker;
 pub mod sync;
@@ -97,6 +99,17 @@ pub trait Dialect: Send + Sync + 'static {
     /// Whether its clients get their tokens from the gateway, at `auth/token` beside the endpoint.
     fn hands_out_tokens(&self) -> bool {
         false
+    }
+
+    /// Whether its clients choose by name what they hear of topics they follow. See [`Command::Choose`].
+    fn chooses(&self) -> bool {
+        false
+    }
+
+    /// The name that a client must have chosen to hear this. `None`: all who follow its topic do.
+    fn choice<'a>(&self, publication: &'a Publication) -> Option<&'a str> {
+        let _ = publication;
+        None
     }
 
     /// Whether its connections can be subscribed to topics by others than their clients.

@@ -55,6 +55,8 @@ pub enum Reply {
     Cancel {
         job: Box<JobRecord>,
     },
+    /// What the client hears is what it wanted.
+    Chosen,
     /// What a worker answered.
     Result {
         data: RawJson,

@@ -227,7 +227,7 @@ impl Stretch {
             .publications
             .iter()
             .chain(rest)
-            .filter(|one| is_for(one, outbox.session()));
+            .filter(|one| is_for(one, outbox));
         append_all(&mut builder, format, theirs);
         builder.finish()
     }

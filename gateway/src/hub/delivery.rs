@@ -6,7 +6,6 @@
 
 use std::sync::Arc;
 
-use tidegate_shared::name::SessionId;
 use tidegate_shared::namespace::SlowPolicy;
 use tidegate_shared::position::Position;
 use tidegate_shared::publication::Publication;
@@ -62,7 +61,7 @@ impl<'a> Delivery<'a> {
         let mut encoded: Vec<(Format, Option<Frames>)> = Vec::new();
         for outbox in to.iter() {
             let ahead = if to.has_ahead() { to.ahead(outbox) } else { None };
-            let is_excluded = excludes && !run.iter().all(|one| is_for(one, outbox.session()));
+            let is_excluded = (excludes || outbox.chooses()) && !run.iter().all(|one| is_for(one, outbox));
             let format = outbox.format();
             let frames = if ahead.is_some() || is_excluded {
                 if ahead.is_some_and(|position| !run.iter().all(|one| agrees(one, &position))) {
@@ -72,7 +71,7 @@ impl<'a> Delivery<'a> {
                 }
                 let some: Vec<Arc<Publication>> = run
                     .iter()
-                    .filter(|one| is_for(one, outbox.session()))
+                    .filter(|one| is_for(one, outbox))
                     .filter(|one| !ahead.is_some_and(|position| has(&position, one)))
                     .cloned()
                     .collect();
@@ -228,9 +227,11 @@ fn flush(outboxes: &[Arc<Outbox>], metrics: &Metrics) {
     }
 }
 
-/// Nobody hears what it asked not to hear, nor of its own coming and going.
-pub(super) fn is_for(publication: &Publication, session: SessionId) -> bool {
-    publication.exclude != Some(session) && mentioned(publication) != Some(session)
+/// Nobody hears what it asked not to hear, nor of its own coming and going, nor, where it has to choose, what it has not
+/// chosen.
+pub(super) fn is_for(publication: &Publication, outbox: &Outbox) -> bool {
+    let session = Some(outbox.session());
+    publication.exclude != session && mentioned(publication) != session && outbox.wants(publication)
 }
 
 /// Appends publications to what goes to one outbox.

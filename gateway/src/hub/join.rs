@@ -300,7 +300,7 @@ enum Next {
 
 /// Adds what this connection is to get of some publications.
 fn append(builder: &mut FramesBuilder, outbox: &Outbox, publications: &[Arc<Publication>]) {
-    let theirs = publications.iter().filter(|one| is_for(one, outbox.session()));
+    let theirs = publications.iter().filter(|one| is_for(one, outbox));
     append_all(builder, outbox.format(), theirs);
 }
 

@@ -9,6 +9,7 @@
 //! client stands: it reads the log from there when it has taken what waits. When the outbox is full all
 //! the same, what waits is dropped and the connection is told to close.
 
+mod chosen;
 mod conflation;
 mod direct;
 mod frames;
@@ -33,6 +34,7 @@ use parking_lot::Mutex;
 use tidegate_shared::code::CloseCode;
 use tidegate_shared::name::SessionId;
 use tidegate_shared::position::Position;
+use tidegate_shared::publication::Publication;
 use tidegate_shared::topic::Topic;
 use tokio::time::Instant;
 
@@ -46,6 +48,8 @@ use queue::Queue;
 pub(crate) struct Outbox {
     session: SessionId,
     format: Format,
+    /// Of some topics it is handed only what its client has chosen.
+    chooses: bool,
     /// Most bytes that wait. One item may pass it if nothing else waits.
     limit: usize,
     queue: Mutex<Queue>,
@@ -98,6 +102,7 @@ impl Outbox {
         Self {
             session,
             format,
+            chooses: format.dialect().chooses(),
             limit,
             queue: Mutex::default(),
         }
@@ -120,6 +125,28 @@ impl Outbox {
 
     pub(crate) fn limit(&self) -> usize {
         self.limit
+    }
+
+    /// Whether there may be something that [`Outbox::wants`] says no to.
+    pub(crate) fn chooses(&self) -> bool {
+        self.chooses
+    }
+
+    /// Whether the client has asked for this one, of a topic that it follows.
+    pub(crate) fn wants(&self, publication: &Publication) -> bool {
+        if !self.chooses {
+            return true;
+        }
+        let name = self.format.dialect().choice(publication);
+        name.is_none_or(|name| {
+            let queue = self.queue.lock();
+            queue.chosen.as_ref().is_some_and(|chosen| chosen.has(name))
+        })
+    }
+
+    /// From now on the client hears what has this name, or no longer.
+    pub(crate) fn choose(&self, name: &str, chosen: bool) {
+        self.queue.lock().chosen.get_or_insert_default().set(name, chosen);
     }
 
     pub(crate) fn put(&self, frames: Frames) -> Put {

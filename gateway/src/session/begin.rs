@@ -72,6 +72,7 @@ impl Session {
             | Command::Login { .. }
             | Command::Submit(_)
             | Command::Call(_)
+            | Command::Choose { .. }
             | Command::Cancel { .. } => Begun::Answered(Reply::Pong),
         }
     }

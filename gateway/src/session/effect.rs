@@ -31,6 +31,8 @@ pub(crate) enum Effect {
     Verify { id: Option<RequestId>, token: Box<str> },
     /// The client's name is known from now on.
     Identified(Arc<Identity>),
+    /// The client hears what has this name from now on, or no longer.
+    Choose { name: Box<str>, chosen: bool },
     /// Run this; hand its outcome to [`Session::on_done`](super::Session::on_done).
     Start(Box<Operation>),
     /// End the subscription to this topic.

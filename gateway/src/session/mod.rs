@@ -174,8 +174,7 @@ impl Session {
 
     /// A command that came from the client itself, unless it sends too many.
     pub(crate) fn on_request(&mut self, request: Request, now: Instant) -> Vec<Effect> {
-        if matches!(request.command, Command::Subscribe { .. }) && self.free_subscribes > 0 {
-            self.free_subscribes -= 1;
+        if self.is_free(&request) {
             return self.on_command(request);
         }
         let action = request.command.name();
@@ -196,6 +195,10 @@ impl Session {
             Command::Ping => effects.push(Effect::reply("ping", id, Reply::Pong)),
             Command::Auth { token } => effects.push(Effect::Verify { id, token }),
             Command::Login { user, password } => self.login(id, user, password, effects),
+            Command::Choose { name, chosen } => {
+                effects.push(Effect::Choose { name, chosen });
+                effects.push(Effect::reply("choose", id, Reply::Chosen));
+            }
             Command::Submit(job) => self.submit(id, *job, effects),
             Command::Call(call) => self.call(id, call, manner, effects),
             Command::Cancel { job } => self.cancel(id, job, effects),

@@ -5,7 +5,7 @@ use tidegate_shared::code::{CloseCode, ErrorCode};
 use tokio::time::Instant;
 
 use super::{Effect, Session};
-use crate::dialect::{Failure, Reply, RequestId};
+use crate::dialect::{Command, Failure, Reply, Request, RequestId};
 use crate::rate::Bucket;
 
 /// Only there while a client has sent something lately.
@@ -30,6 +30,13 @@ enum Charge {
 }
 
 impl Session {
+    /// Whether this one is among the subscribes that do not count: one less is left then.
+    pub(crate) fn is_free(&mut self, request: &Request) -> bool {
+        let is_free = matches!(request.command, Command::Subscribe { .. }) && self.free_subscribes > 0;
+        self.free_subscribes -= u8::from(is_free);
+        is_free
+    }
+
     /// Counts a command, or another message under a name of its own. Some if it is too many: this instead.
     pub(crate) fn over_rate(
         &mut self,

@@ -64,6 +64,7 @@ pub(super) fn command(
         | Command::Cancel { .. }
         | Command::Auth { .. }
         | Command::Login { .. }
+        | Command::Choose { .. }
         | Command::Ping => Ok(None),
     }
 }

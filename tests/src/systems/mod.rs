@@ -17,10 +17,11 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail, ensure};
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
-use serde_json::{Value, json};
+use serde_json::Value;
 use tokio::time::{Instant, sleep, timeout};
 
 use crate::Stack;
+use crate::served::served;
 use crate::token::SECRET;
 use crate::wait::until;
 use link::{Event, Link, Said};
@@ -65,14 +66,7 @@ pub async fn run(stack: &mut Stack, seed: u64, length: Duration) -> Result<Repor
         "the tokens are signed with another secret"
     );
     let port = stack.nginx.port;
-    for method in METHODS {
-        until(Duration::from_secs(40), method, async || {
-            let body = json!({ "method": method, "data": {} });
-            let (_, answer) = stack.post("/api/call", &body).await?;
-            Ok((!answer.to_string().contains("no_worker")).then_some(()))
-        })
-        .await?;
-    }
+    served(port, &METHODS).await?;
     let worlds = stack.worlds();
     let mut arma = arma::Arma::start(port, seed);
     let mut pileup = pileup::Pileup::start(port, seed);

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
+use system_tests::served::served;
 use system_tests::stack;
 use system_tests::token::{SECRET, token};
 use system_tests::wait::until;
@@ -62,6 +63,24 @@ impl Player {
         }
     }
 
+    /// The next of those lines that are somebody's words.
+    async fn hears_words(&mut self) -> Result<String> {
+        loop {
+            let said = self.hears("broadcast").await?;
+            let text = said["message"].as_str().context("text")?;
+            if text.contains("says") {
+                return Ok(text.to_owned());
+            }
+        }
+    }
+
+    /// Says it, and is told so.
+    async fn says(&mut self, words: &str) -> Result<()> {
+        self.types(&format!("say {words}")).await?;
+        self.hears("command_result").await?;
+        Ok(())
+    }
+
     async fn types(&mut self, line: &str) -> Result<()> {
         let command = json!({"type": "command", "command": line});
         self.0.send(&command.to_string()).await
@@ -75,13 +94,7 @@ async fn a_player_is_where_it_was_and_has_what_it_had_whatever_was_killed() -> R
         .settings(&settings())
         .run(async |stack| {
             let ports: Vec<u16> = stack.gateways.iter().map(|one| one.port).collect();
-            until(START, "the game to be served", async || {
-                let body = json!({"method": "mud.chat", "data": {"text": ""}});
-                let (_, answer) = stack.post("/api/call", &body).await?;
-                Ok((!answer.to_string().contains("no_worker")).then_some(()))
-            })
-            .await?;
-
+            served(ports[1], &["mud.chat"]).await?;
             let (mut alice, room) = Player::enter(ports[0], "alice").await?;
             ensure!(room["room_id"] == "gate", "{room}");
             alice.types("north").await?;
@@ -102,6 +115,47 @@ async fn a_player_is_where_it_was_and_has_what_it_had_whatever_was_killed() -> R
             let hands = alice.hears("command_result").await?;
             let text = hands["message"].as_str().context("text")?;
             ensure!(text == "You carry: notice.", "{text}");
+            Ok(())
+        })
+        .await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_comes_back_is_told_what_was_said_meanwhile_and_nothing_twice() -> Result<()> {
+    stack()
+        .workers(2)
+        .settings(&settings())
+        .run(async |stack| {
+            let ports: Vec<u16> = stack.gateways.iter().map(|one| one.port).collect();
+            served(ports[1], &["mud.chat"]).await?;
+            let (mut bob, _) = Player::enter(ports[1], "bob").await?;
+            bob.says("nobody hears this").await?;
+            let (mut alice, _) = Player::enter(ports[0], "alice").await?;
+            bob.says("hello").await?;
+            ensure!(alice.hears_words().await? == "bob says, \"hello\"");
+
+            // It closes, and misses what is said until it is back.
+            drop(alice);
+            until(START, "alice to be away", async || {
+                let (_, answer) = stack.post("/api/presence", &json!({"topic": "mud:all"})).await?;
+                Ok((!answer.to_string().contains("alice")).then_some(()))
+            })
+            .await?;
+            bob.says("one").await?;
+            bob.says("two").await?;
+            let (mut alice, _) = Player::enter(ports[0], "alice").await?;
+            ensure!(alice.hears("system").await?["message"] == "While you were away:");
+            ensure!(alice.hears_words().await? == "bob says, \"one\"");
+            ensure!(alice.hears_words().await? == "bob says, \"two\"");
+            alice.says("back").await?;
+
+            // Its node dies, and nobody knows for a while that it is not there.
+            stack.gateways[0].process.kill();
+            bob.says("three").await?;
+            let (mut alice, _) = Player::enter(ports[1], "alice").await?;
+            ensure!(alice.hears_words().await? == "bob says, \"three\"");
+            bob.says("four").await?;
+            ensure!(alice.hears_words().await? == "bob says, \"four\"");
             Ok(())
         })
         .await

@@ -1,25 +1,14 @@
 use bytes::Bytes;
 use serde_json::{Value, json};
 use tidegate_shared::json::RawJson;
-use tidegate_shared::name::{EventName, SessionId};
-use tidegate_shared::publication::{Body, Publication};
-use tidegate_shared::topic::Topic;
+use tidegate_shared::name::EventName;
+use tidegate_shared::publication::Body;
 
 use super::Feed;
-use crate::dialect::{Compression, Decoded, Dialect, Entrance, Format, Speaker};
+use crate::dialect::{Compression, Decoded, Dialect, Format, samples};
 
 fn encoded(topic: &str, body: Body) -> String {
-    let publication = Publication {
-        topic: Topic::parse(topic).expect("valid"),
-        place: None,
-        time_ms: 1_705_314_600_000,
-        body,
-        exclude: None,
-        trace: None,
-    };
-    let mut out = Vec::new();
-    Feed.encode_publication(&publication, &mut out);
-    String::from_utf8(out).expect("text")
+    samples::encoded(&Feed, topic, 1_705_314_600_000, body)
 }
 
 fn job(changes: &Value) -> String {
@@ -176,13 +165,8 @@ fn a_job_that_its_user_follows_is_not_told_twice() {
 
 #[test]
 fn nothing_a_client_sends_means_anything_and_nothing_is_compressed() {
-    let entrance = Entrance::default();
-    let speaker = Speaker {
-        entrance: &entrance,
-        user: None,
-        session: SessionId::new(),
-        time_ms: 0,
-    };
+    let entrance = samples::entrance("ark");
+    let speaker = samples::speaker(&entrance);
     for text in ["", "{}", "no JSON", r#"{"action":"ping"}"#] {
         assert_eq!(Feed.decode(&Bytes::from(text), &speaker), Ok(Decoded::Ignored));
         assert_eq!(

@@ -21,6 +21,7 @@ pub(super) fn reply(id: Option<&RequestId>, reply: &Reply, out: &mut Vec<u8>) {
         Reply::Cancel { job } if job.state == JobState::Cancelled => "cancelled",
         Reply::Cancel { .. } => "cancelling",
         Reply::Result { .. } => "result",
+        Reply::Chosen => "chosen",
         Reply::Pong => "pong",
         Reply::Failed(_) => "error",
     };
@@ -82,7 +83,7 @@ pub(super) fn reply(id: Option<&RequestId>, reply: &Reply, out: &mut Vec<u8>) {
         }
         Reply::Cancel { job } => object.value("job", job),
         Reply::Result { data } => object.raw("data", data),
-        Reply::Pong | Reply::Announced(_) => {}
+        Reply::Chosen | Reply::Pong | Reply::Announced(_) => {}
         Reply::Failed(failure) => write_failure(&mut object, failure),
     }
     object.end();

@@ -33,8 +33,9 @@ pub(super) fn on_connect(entrance: &Entrance) -> Vec<Request> {
     }
     if Kind::of(entrance) == Kind::Game {
         let nothing = || RawJson::trusted(Bytes::from_static(b"{}"));
-        requests.extend(call(entrance, "enter", nothing()));
-        requests.extend(call(entrance, "look", nothing()));
+        for method in ["enter", "look", "missed"] {
+            requests.extend(call(entrance, method, nothing()));
+        }
     }
     requests
 }

@@ -2,33 +2,17 @@ use bytes::Bytes;
 use proptest::prelude::*;
 use tidegate_shared::code::ErrorCode;
 use tidegate_shared::json::RawJson;
-use tidegate_shared::name::{EventName, SessionId};
-use tidegate_shared::publication::{Body, Publication};
-use tidegate_shared::topic::Topic;
+use tidegate_shared::name::EventName;
+use tidegate_shared::publication::Body;
 
 use super::Rooms;
-use crate::dialect::{Command, Decoded, Dialect, Entrance, Failure, Reply, Speaker};
+use crate::dialect::samples::{self, entrance, speaker};
+use crate::dialect::{Command, Decoded, Dialect, Entrance, Failure, Reply};
 
 fn room(name: &str) -> Entrance {
     Entrance {
         app: "mud".into(),
         parameters: [("room".into(), name.into())].into(),
-    }
-}
-
-fn entrance(app: &str) -> Entrance {
-    Entrance {
-        app: app.into(),
-        ..Entrance::default()
-    }
-}
-
-fn speaker(entrance: &Entrance) -> Speaker<'_> {
-    Speaker {
-        entrance,
-        user: None,
-        session: SessionId::new(),
-        time_ms: 0,
     }
 }
 
@@ -60,20 +44,11 @@ fn answer(entrance: &Entrance, text: &str) -> String {
 }
 
 fn told(event: Option<&str>, data: &str) -> String {
-    let publication = Publication {
-        topic: Topic::parse("mud:all").expect("a topic"),
-        place: None,
-        time_ms: 1,
-        body: Body::Message {
-            data: RawJson::parse(&Bytes::copy_from_slice(data.as_bytes())).expect("JSON"),
-            event: event.map(|name| EventName::parse(name).expect("a name")),
-        },
-        exclude: None,
-        trace: None,
+    let body = Body::Message {
+        data: RawJson::parse(&Bytes::copy_from_slice(data.as_bytes())).expect("JSON"),
+        event: event.map(|name| EventName::parse(name).expect("a name")),
     };
-    let mut out = Vec::new();
-    Rooms.encode_publication(&publication, &mut out);
-    String::from_utf8(out).expect("text")
+    samples::encoded(&Rooms, "mud:all", 1, body)
 }
 
 #[test]
@@ -107,7 +82,7 @@ fn who_comes_to_the_game_enters_and_looks() {
         .skip(1)
         .map(|one| called(one.command).0)
         .collect();
-    assert_eq!(methods, ["mud.enter", "mud.look"]);
+    assert_eq!(methods, ["mud.enter", "mud.look", "mud.missed"]);
 }
 
 #[test]

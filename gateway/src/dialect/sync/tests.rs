@@ -1,29 +1,21 @@
-use std::sync::Arc;
-
 use bytes::Bytes;
 use proptest::prelude::*;
 use tidegate_shared::json::RawJson;
-use tidegate_shared::name::{SessionId, StateKey};
-use tidegate_shared::publication::{Body, Publication, Snapshot};
+use tidegate_shared::name::StateKey;
+use tidegate_shared::publication::{Body, Snapshot};
 use tidegate_shared::topic::Topic;
 
 use super::Sync;
-use crate::dialect::{Command, DecodeError, Decoded, Dialect, Entrance, Manner, Reply, Request, Speaker};
+use crate::dialect::{Command, DecodeError, Decoded, Dialect, Manner, Reply, Request, samples};
 
 const MARKER: &str = r#"{"type":"marker_add","marker":{"type":"enemy","x":500.5,"y":300.2,"user_id":1,"description":"Enemy spotted","timestamp":"2026-01-01T12:00:00"}}"#;
 
 fn decode(text: &str) -> Result<Decoded, DecodeError> {
-    let entrance = Entrance {
-        app: "arma".into(),
-        ..Entrance::default()
-    };
-    let speaker = Speaker {
-        entrance: &entrance,
-        user: None,
-        session: SessionId::new(),
-        time_ms: 0,
-    };
-    Sync.decode(&Bytes::copy_from_slice(text.as_bytes()), &speaker)
+    let entrance = samples::entrance("arma");
+    Sync.decode(
+        &Bytes::copy_from_slice(text.as_bytes()),
+        &samples::speaker(&entrance),
+    )
 }
 
 fn request(text: &str) -> Request {
@@ -49,22 +41,11 @@ fn relayed(text: &str) -> (String, String) {
         Command::Publish { topic, data, .. } => (topic, Body::Message { data, event: None }),
         other => panic!("{other:?}"),
     };
-    let name = topic.to_string();
-    (name, encoded(topic, body))
+    (topic.to_string(), encoded(topic.as_str(), body))
 }
 
-fn encoded(topic: Topic, body: Body) -> String {
-    let publication = Publication {
-        topic,
-        place: None,
-        time_ms: 1,
-        body,
-        exclude: None,
-        trace: None,
-    };
-    let mut out = Vec::new();
-    Sync.encode_publication(&publication, &mut out);
-    String::from_utf8(out).expect("text")
+fn encoded(topic: &str, body: Body) -> String {
+    samples::encoded(&Sync, topic, 1, body)
 }
 
 #[test]
@@ -213,16 +194,13 @@ fn what_its_clients_do_not_know_is_left_out() {
     let job = Body::Job {
         record: RawJson::null(),
     };
-    assert_eq!(encoded(Topic::parse("jobs:default").expect("valid"), job), "");
+    assert_eq!(encoded("jobs:default", job), "");
     let news = Body::Message {
         data: RawJson::null(),
         event: None,
     };
-    assert_eq!(
-        encoded(Topic::parse("arma:markers").expect("valid"), news.clone()),
-        ""
-    );
-    assert_eq!(encoded(Topic::parse("chat:arma").expect("valid"), news), "");
+    assert_eq!(encoded("arma:markers", news.clone()), "");
+    assert_eq!(encoded("chat:arma", news), "");
 }
 
 proptest! {
@@ -243,7 +221,7 @@ proptest! {
         let topic = Topic::parse("arma:markers").expect("valid");
         let key = StateKey::parse("k").expect("valid");
         if let Ok(value) = RawJson::parse(&Bytes::from(value)) {
-            let said = encoded(topic, Body::Set { key, value });
+            let said = encoded(topic.as_str(), Body::Set { key, value });
             prop_assert!(said.is_empty() || serde_json::from_str::<serde_json::Value>(&said).is_ok(), "{said}");
         }
     }
@@ -252,18 +230,9 @@ proptest! {
 /// One line in the table and one folder: what a client gets does not depend on the rest.
 #[test]
 fn it_connects_to_all_three_parts_in_order() {
-    let entrance = Arc::new(Entrance {
-        app: "arma".into(),
-        ..Entrance::default()
-    });
-    let speaker = Speaker {
-        entrance: &entrance,
-        user: None,
-        session: SessionId::new(),
-        time_ms: 0,
-    };
+    let entrance = samples::entrance("arma");
     let topics: Vec<String> = Sync
-        .on_connect(&speaker)
+        .on_connect(&samples::speaker(&entrance))
         .into_iter()
         .map(|request| match request.command {
             Command::Subscribe { topic, .. } if request.manner.granted => topic.to_string(),

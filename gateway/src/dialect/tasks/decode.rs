@@ -6,15 +6,10 @@ use tidegate_shared::name::MethodName;
 use tidegate_shared::topic::Topic;
 
 use super::encode::{AUTHENTICATED, NO_LONGER, NOW, WHO, status};
-use super::known;
+use super::known::{self, ALL, EVENT, MONITOR};
 use crate::dialect::fields::Fields;
 use crate::dialect::json::Object;
 use crate::dialect::{CallRequest, Command, Decoded, Request, RequestId, Speaker};
-
-/// All events.
-const ALL: &str = "*";
-/// What a server uses.
-const MONITOR: &str = "resource-monitor:";
 
 pub(super) fn message(message: &Bytes, speaker: &Speaker<'_>) -> Decoded {
     let app = &speaker.entrance.app;
@@ -33,22 +28,52 @@ pub(super) fn message(message: &Bytes, speaker: &Speaker<'_>) -> Decoded {
     let under = |sign: char| Some(RequestId::new(&format!("{sign}{topic}")));
     let known = Topic::parse(&format!("{app}:{topic}")).ok();
     match (&*action, known) {
-        ("subscribe", Some(name)) => {
-            let first = Request::granted(under(NOW), subscribe(name));
-            match topic.strip_prefix(MONITOR).and_then(|server| watch(app, server)) {
-                Some(watch) => Decoded::Requests(vec![first, watch]),
-                None => with_all(app, &topic, first, subscribe),
-            }
-        }
-        ("unsubscribe", Some(name)) => {
-            let first = Request::granted(under(NO_LONGER), unsubscribe(name));
-            with_all(app, &topic, first, unsubscribe)
-        }
+        ("subscribe", Some(name)) => follow(app, &topic, name, under(NOW)),
+        ("unsubscribe", Some(name)) => leave(&topic, name, under(NO_LONGER)),
         // Nothing can be published there; that is no reason to refuse.
         ("subscribe", None) => success("subscribe", &format!("Subscribed to topic '{topic}'")),
         ("unsubscribe", None) => success("unsubscribe", &format!("Unsubscribed from topic '{topic}'")),
         (other, _) => error(&format!("Unknown action: '{other}'")),
     }
+}
+
+/// What is chosen is heard before its client is told so. `name`: of the topic that has it alone.
+fn follow(app: &str, topic: &str, name: Topic, id: Option<RequestId>) -> Decoded {
+    let whole = || Topic::parse(&format!("{app}:{ALL}")).map(Request::follow).ok();
+    let own = Request::granted(id, subscribe(name));
+    if topic == ALL {
+        let events = known::events().filter_map(|event| Topic::parse(&format!("{app}:{event}")).ok());
+        let first = [choose(topic, true)].into_iter();
+        return Decoded::InTurn(first.chain(events.map(Request::follow)).chain([own]).collect());
+    }
+    if topic.starts_with(EVENT) {
+        let both = [Some(choose(topic, true)), whole(), Some(own)];
+        return Decoded::InTurn(both.into_iter().flatten().collect());
+    }
+    let Some(server) = topic.strip_prefix(MONITOR) else {
+        return own.into();
+    };
+    // The application may take its time to hear of it, or not be there.
+    let all = [Some(choose(topic, true)), whole(), Some(own), watch(app, server)];
+    Decoded::Requests(all.into_iter().flatten().collect())
+}
+
+/// Where events come from stays followed: what is not chosen is not heard.
+fn leave(topic: &str, name: Topic, id: Option<RequestId>) -> Decoded {
+    let unsubscribe = Request::granted(id.clone(), Command::Unsubscribe { topic: name });
+    if topic == ALL || known::is_event(topic) {
+        let deaf = Request {
+            id,
+            ..choose(topic, false)
+        };
+        return deaf.into();
+    }
+    Decoded::Requests(vec![choose(topic, false), unsubscribe])
+}
+
+fn choose(name: &str, chosen: bool) -> Request {
+    let name = name.into();
+    Request::granted(None, Command::Choose { name, chosen })
 }
 
 fn subscribe(topic: Topic) -> Command {
@@ -57,21 +82,6 @@ fn subscribe(topic: Topic) -> Command {
         since: None,
         presence: false,
     }
-}
-
-fn unsubscribe(topic: Topic) -> Command {
-    Command::Unsubscribe { topic }
-}
-
-/// If it is about all events: the same for each of them, of which nobody is told.
-fn with_all(app: &str, topic: &str, first: Request, command: fn(Topic) -> Command) -> Decoded {
-    if topic != ALL {
-        return first.into();
-    }
-    let topics = known::events().filter_map(|event| Topic::parse(&format!("{app}:{event}")).ok());
-    let rest = topics.map(|topic| Request::granted(None, command(topic)));
-    // Who is answered follows all of them.
-    Decoded::InTurn(rest.chain([first]).collect())
 }
 
 /// Tells the application that somebody wants to know what a server uses.

@@ -6,6 +6,7 @@ use tidegate_shared::json::RawJson;
 use tidegate_shared::name::EventName;
 use tidegate_shared::topic::Topic;
 
+use super::known::{ALL, EVENT, MONITOR};
 use crate::dialect::json::Object;
 use crate::dialect::{Reply, RequestId};
 
@@ -77,18 +78,18 @@ fn write(job: &JobRecord, out: &mut Vec<u8>) {
     object.end();
 }
 
-pub(super) fn event(topic: &Topic, event: Option<&EventName>, data: &RawJson, out: &mut Vec<u8>) {
-    let Some((_, name)) = topic.as_str().split_once(':') else {
-        return;
-    };
-    let about = match (name, event) {
-        ("*", Some(event)) => event.as_str(),
-        ("*", None) => return,
-        (name, _) => name,
-    };
-    let kind = if about.starts_with("resource-monitor:") {
+/// The client's topic that a publication is about, wherever it was published.
+pub(super) fn about<'a>(topic: &'a Topic, event: Option<&'a EventName>) -> Option<&'a str> {
+    match topic.as_str().split_once(':')? {
+        (_, ALL) => event.map(EventName::as_str),
+        (_, name) => Some(name),
+    }
+}
+
+pub(super) fn event(about: &str, data: &RawJson, out: &mut Vec<u8>) {
+    let kind = if about.starts_with(MONITOR) {
         "resource_update"
-    } else if about.starts_with("event:") {
+    } else if about.starts_with(EVENT) {
         "event"
     } else {
         return;

@@ -1,4 +1,11 @@
-//! The events that there are.
+//! What clients' topics are called, and the events that there are.
+
+/// Everything.
+pub(super) const ALL: &str = "*";
+/// What the topic of an event begins with.
+pub(super) const EVENT: &str = "event:";
+/// And the one of what a server uses.
+pub(super) const MONITOR: &str = "resource-monitor:";
 
 /// What comes twice as `event:before_…` and `event:after_…`.
 const AROUND: [&str; 22] = [
@@ -35,4 +42,8 @@ pub(super) fn events() -> impl Iterator<Item = String> {
         .iter()
         .flat_map(|name| ["before", "after"].map(|when| format!("event:{when}_{name}")));
     around.chain(AFTER.iter().map(|name| format!("event:after_{name}")))
+}
+
+pub(super) fn is_event(topic: &str) -> bool {
+    events().any(|event| event == topic)
 }

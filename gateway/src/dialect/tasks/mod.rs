@@ -1,10 +1,11 @@
 //! Subscriptions to an application's events, and the progress of tasks to whoever started them. The
 //! Bedrock Server Manager speaks it.
 //!
-//! A client's topic `T` is the topic `{app}:T`; any name is answered as one that exists. Who asks for `*`
-//! follows all the events there are: one by one, so that each comes once to who asks for both. What else is
-//! published to `{app}:*` carries the topic it is about as the name of the event. The jobs of a user are its
-//! tasks: the session follows them by itself, and tells that there is one and how it ended.
+//! An application tells everything by one topic, `{app}:*`, where the name of the event is the client's topic that
+//! it is about: so what happened first comes first, and what a client has not asked for is left out on its node. What
+//! others publish to `{app}:T` comes to who asks for `T`, and if it is one of the known events, for `*`. Any name
+//! is answered as one that exists. The jobs of a user are its tasks: the session follows them by itself, and tells
+//! that there is one and how it ended.
 
 mod decode;
 mod encode;
@@ -57,6 +58,11 @@ impl Dialect for Tasks {
         Ok(decode::message(message, speaker))
     }
 
+    /// JSON as well.
+    fn decode_binary(&self, message: &Bytes, speaker: &Speaker<'_>) -> Result<Decoded, DecodeError> {
+        self.decode(message, speaker)
+    }
+
     fn encode_reply(&self, id: Option<&RequestId>, reply: &Reply, out: &mut Vec<u8>) {
         match (id, reply) {
             (Some(id), reply) => encode::answer(id, reply, out),
@@ -87,8 +93,23 @@ impl Dialect for Tasks {
     fn encode_publication(&self, publication: &Publication, out: &mut Vec<u8>) {
         match &publication.body {
             Body::Job { record } if publication.topic.namespace() == "job" => encode::turn(record, out),
-            Body::Message { data, event } => encode::event(&publication.topic, event.as_ref(), data, out),
+            Body::Message { data, event } => {
+                if let Some(about) = encode::about(&publication.topic, event.as_ref()) {
+                    encode::event(about, data, out);
+                }
+            }
             _ => {}
         }
+    }
+
+    fn chooses(&self) -> bool {
+        true
+    }
+
+    fn choice<'a>(&self, publication: &'a Publication) -> Option<&'a str> {
+        let Body::Message { event, .. } = &publication.body else {
+            return None;
+        };
+        encode::about(&publication.topic, event.as_ref())
     }
 }

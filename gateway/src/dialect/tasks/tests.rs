@@ -3,27 +3,22 @@ use proptest::prelude::*;
 use serde_json::json;
 use tidegate_shared::code::ErrorCode;
 use tidegate_shared::json::RawJson;
-use tidegate_shared::name::{EventName, SessionId, UserId};
-use tidegate_shared::publication::{Body, Publication, Snapshot};
+use tidegate_shared::name::{EventName, UserId};
+use tidegate_shared::publication::{Body, Snapshot};
 use tidegate_shared::topic::Topic;
 
 use super::Tasks;
-use crate::dialect::{Command, Decoded, Dialect, Entrance, Failure, Reply, Request, Speaker};
+use crate::dialect::{Command, Decoded, Dialect, Failure, Reply, Request, Speaker, samples};
 
 fn decode(text: &str) -> Decoded {
     decode_of(None, text)
 }
 
 fn decode_of(user: Option<&UserId>, text: &str) -> Decoded {
-    let entrance = Entrance {
-        app: "bedrock".into(),
-        ..Entrance::default()
-    };
+    let entrance = samples::entrance("bedrock");
     let speaker = Speaker {
-        entrance: &entrance,
         user,
-        session: SessionId::new(),
-        time_ms: 0,
+        ..samples::speaker(&entrance)
     };
     let decoded = Tasks.decode(&Bytes::copy_from_slice(text.as_bytes()), &speaker);
     decoded.expect("no message is an error here")
@@ -36,11 +31,22 @@ fn answer(text: &str) -> String {
     }
 }
 
-/// The topic that a command is about, and what its client is told for this reply.
+fn requests(text: &str) -> Vec<Request> {
+    match decode(text) {
+        Decoded::Request(request) => vec![request],
+        Decoded::Requests(requests) | Decoded::InTurn(requests) => requests,
+        other => panic!("{text}: {other:?}"),
+    }
+}
+
+/// What a client is told when the one of its requests that is answered has this reply. With the topic it is about.
 fn asked(text: &str, reply: impl FnOnce(Topic) -> Reply) -> (String, String) {
-    let Decoded::Request(Request { id, command, .. }) = decode(text) else {
-        panic!("{text}");
-    };
+    let mut answered: Vec<Request> = requests(text)
+        .into_iter()
+        .filter(|one| one.id.is_some())
+        .collect();
+    let Request { id, command, .. } = answered.pop().expect("an answer");
+    assert!(answered.is_empty(), "{text} is answered once");
     let (Command::Subscribe { topic, .. } | Command::Unsubscribe { topic }) = command else {
         panic!("{command:?}");
     };
@@ -60,17 +66,7 @@ fn subscribed(topic: Topic) -> Reply {
 }
 
 fn encoded(topic: &str, body: Body) -> String {
-    let publication = Publication {
-        topic: Topic::parse(topic).expect("valid"),
-        place: None,
-        time_ms: 1,
-        body,
-        exclude: None,
-        trace: None,
-    };
-    let mut out = Vec::new();
-    Tasks.encode_publication(&publication, &mut out);
-    String::from_utf8(out).expect("text")
+    samples::encoded(&Tasks, topic, 1, body)
 }
 
 #[test]
@@ -141,46 +137,63 @@ fn a_token_may_come_as_a_message() {
 }
 
 #[test]
-fn all_events_are_followed_one_by_one_and_answered_once() {
-    let asked = |action: &str| {
-        let Decoded::InTurn(requests) = decode(&json!({"action": action, "topic": "*"}).to_string()) else {
-            panic!("several requests");
-        };
-        requests
-    };
-    for action in ["subscribe", "unsubscribe"] {
-        let requests = asked(action);
-        let topics: Vec<&str> = requests
-            .iter()
-            .map(|one| match &one.command {
-                Command::Subscribe { topic, .. } | Command::Unsubscribe { topic } => topic.as_str(),
-                other => panic!("{other:?}"),
-            })
-            .collect();
-        for name in [
-            "bedrock:event:before_backup",
-            "bedrock:event:after_world_reset",
-            "bedrock:event:after_server_statuses_updated",
-        ] {
-            assert!(topics.contains(&name), "{topics:?}");
-        }
-        assert_eq!(topics.last(), Some(&"bedrock:*"));
-        let answered: Vec<_> = requests.iter().filter_map(|one| one.id.as_ref()).collect();
-        assert_eq!(answered.len(), 1, "{answered:?}");
+fn all_that_there_is_is_followed_and_answered_once() {
+    let asked = requests(r#"{"action":"subscribe","topic":"*"}"#);
+    let topics: Vec<&str> = asked
+        .iter()
+        .filter_map(|one| match &one.command {
+            Command::Subscribe { topic, .. } => Some(topic.as_str()),
+            _ => None,
+        })
+        .collect();
+    for name in [
+        "bedrock:event:before_backup",
+        "bedrock:event:after_world_reset",
+        "bedrock:event:after_server_statuses_updated",
+    ] {
+        assert!(topics.contains(&name), "{topics:?}");
     }
-    assert!(asked("subscribe").len() < 64, "there is room for others");
+    assert_eq!(topics.last(), Some(&"bedrock:*"));
+    assert_eq!(asked.iter().filter(|one| one.id.is_some()).count(), 1);
+    assert!(asked.len() < 64, "there is room for others");
+}
+
+#[test]
+fn who_ends_an_event_goes_on_following_what_others_of_its_topics_need() {
+    for topic in ["*", "event:after_backup"] {
+        let text = json!({"action": "unsubscribe", "topic": topic}).to_string();
+        let [Request { id, command, .. }] = &requests(&text)[..] else {
+            panic!("one request");
+        };
+        let (name, chosen) = (topic.into(), false);
+        assert_eq!(*command, Command::Choose { name, chosen });
+        let mut said = Vec::new();
+        Tasks.encode_reply(id.as_ref(), &Reply::Chosen, &mut said);
+        let said: serde_json::Value = serde_json::from_slice(&said).expect("JSON");
+        assert_eq!(said["message"], format!("Unsubscribed from topic '{topic}'"));
+    }
+    let left = requests(r#"{"action":"unsubscribe","topic":"resource-monitor:one"}"#);
+    assert!(
+        matches!(
+            &left[..],
+            [
+                _,
+                Request {
+                    command: Command::Unsubscribe { .. },
+                    ..
+                }
+            ]
+        ),
+        "nobody looks at it any more: {left:?}"
+    );
 }
 
 #[test]
 fn the_application_is_told_which_servers_are_looked_at() {
-    let Decoded::Requests(requests) = decode(r#"{"action":"subscribe","topic":"resource-monitor:a\"b"}"#)
-    else {
-        panic!("two requests");
+    let requests = requests(r#"{"action":"subscribe","topic":"resource-monitor:a\"b"}"#);
+    let Some(watch) = requests.last() else {
+        panic!("a call");
     };
-    let [subscribe, watch] = &requests[..] else {
-        panic!("{requests:?}");
-    };
-    assert!(matches!(subscribe.command, Command::Subscribe { .. }));
     let Command::Call(call) = &watch.command else {
         panic!("{watch:?}");
     };
@@ -200,6 +213,10 @@ fn events_and_resources_carry_the_clients_topic() {
     assert_eq!(encoded("bedrock:*", message(Some("event:after_backup"))), event);
     assert_eq!(
         encoded("bedrock:resource-monitor:testsrv", message(None)),
+        r#"{"type":"resource_update","topic":"resource-monitor:testsrv","data":{"server_name":"testsrv"}}"#
+    );
+    assert_eq!(
+        encoded("bedrock:*", message(Some("resource-monitor:testsrv"))),
         r#"{"type":"resource_update","topic":"resource-monitor:testsrv","data":{"server_name":"testsrv"}}"#
     );
     assert_eq!(encoded("bedrock:*", message(None)), "");

@@ -5,7 +5,10 @@ use std::future::Future;
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
-use crate::{JobFailure, Topic, Topics};
+use crate::{EventName, JobFailure, Topic, Topics};
+
+/// Where everything is told.
+pub(super) const TOPIC: &str = "bedrock:*";
 
 /// What came of it: the result of a task, and in the event after it.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -53,10 +56,15 @@ pub(super) async fn around(
 
 /// An event that is not heard changes nothing about what was done.
 pub(super) async fn publish(topics: &Topics, name: &str, data: &Value) {
-    let Ok(topic) = Topic::parse(&format!("bedrock:event:{name}")) else {
+    tell(topics, &format!("event:{name}"), data).await;
+}
+
+/// Tells who follows `about`. All of it goes by one topic, so that nothing overtakes what came before it.
+pub(super) async fn tell<T: Serialize + Sync>(topics: &Topics, about: &str, data: &T) {
+    let (Ok(topic), Ok(event)) = (Topic::parse(TOPIC), EventName::parse(about)) else {
         return;
     };
-    if let Err(error) = topics.publish(&topic, None, data).await {
-        tracing::warn!(event = name, %error, "an event could not be published");
+    if let Err(error) = topics.publish(&topic, Some(&event), data).await {
+        tracing::warn!(%event, %error, "an event could not be published");
     }
 }

@@ -59,8 +59,18 @@ impl Bedrock {
                     let name = body.server_name.unwrap_or_default();
                     let data = json!({ "server_name": name });
                     let text = format!("Installation of server '{name}' initiated in background.");
-                    self.begin(context, request, "bedrock.server_install", &data, text)
-                        .await
+                    let started = self
+                        .begin(context, request, "bedrock.server_install", &data)
+                        .await;
+                    started.map_or_else(
+                        |refused| refused,
+                        |id| {
+                            let told = json!({
+                                "status": "accepted", "message": text, "server_name": name, "task_id": id,
+                            });
+                            HttpAnswer::json(200, &told)
+                        },
+                    )
                 }
                 Err(answer) => answer,
             },
@@ -107,7 +117,7 @@ impl Bedrock {
                 if command.trim().is_empty() {
                     return refusal(400, "Request must contain a non-empty 'command'.");
                 }
-                return sent(self.send_command(context, name, &command).await);
+                return sent(name, self.send_command(context, name, &command).await);
             }
             ("POST", ["start"]) => ("server_start", plain, "Start operation"),
             ("POST", ["stop"]) => ("server_stop", plain, "Stop operation"),
@@ -158,19 +168,28 @@ impl Bedrock {
             _ => return refusal(404, "Not Found"),
         };
         let text = format!("{what} for server '{name}' initiated in background.");
-        self.begin(context, request, &format!("bedrock.{kind}"), &data, text)
-            .await
+        let started = self
+            .begin(context, request, &format!("bedrock.{kind}"), &data)
+            .await;
+        started.map_or_else(
+            |refused| refused,
+            |id| {
+                HttpAnswer::json(
+                    202,
+                    &json!({ "status": "accepted", "message": text, "task_id": id }),
+                )
+            },
+        )
     }
 
-    /// Starts a task of whoever asks.
+    /// Starts a task of whoever asks. Gives its id.
     async fn begin(
         &self,
         context: &CallContext,
         request: &HttpRequest,
         kind: &str,
         data: &Value,
-        message: String,
-    ) -> HttpAnswer {
+    ) -> Result<String, HttpAnswer> {
         let draft = match draft(kind, data) {
             Ok(draft) => JobDraft {
                 user: request.user.clone(),
@@ -178,17 +197,11 @@ impl Bedrock {
                 max_attempts: Some(1),
                 ..draft
             },
-            Err(message) => return refusal(500, message),
+            Err(message) => return Err(refusal(500, message)),
         };
         match context.submit(draft).await {
-            Ok(submitted) => HttpAnswer::json(
-                202,
-                &json!({
-                    "status": "pending", "message": message, "details": null,
-                    "task_id": submitted.record.id.as_str(),
-                }),
-            ),
-            Err(error) => refusal(503, error.to_string()),
+            Ok(submitted) => Ok(submitted.record.id.as_str().to_owned()),
+            Err(error) => Err(refusal(503, error.to_string())),
         }
     }
 
@@ -256,10 +269,10 @@ fn summary(server: &ServerName, home: &Home) -> Value {
     })
 }
 
-fn sent(done: Result<Outcome, JobFailure>) -> HttpAnswer {
+fn sent(server: &str, done: Result<Outcome, JobFailure>) -> HttpAnswer {
     match done {
         Ok(outcome) => ok(&json!({
-            "status": "success", "message": outcome.message, "details": null, "task_id": null,
+            "status": "success", "message": outcome.message, "server_name": server,
         })),
         Err(failure) if failure.message().contains("is not running") => refusal(409, failure.message()),
         Err(failure) => refusal(400, failure.message()),

@@ -1,7 +1,7 @@
 //! What servers use, every two seconds, to who follows `resource-monitor:SERVER`.
 //!
 //! Who follows one makes a call, which puts its name on a list for a minute; whether anybody still does is what
-//! presence says. So names of servers that there are not are answered as well, and what nobody follows is not
+//! presence of that topic says. So names of servers that there are not are answered as well, and what nobody follows is not
 //! looked at. One worker does it, whichever is first.
 
 use std::collections::BTreeSet;
@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use serde::{Deserialize, Serialize};
 
 use super::Bedrock;
+use super::event::tell;
 use super::figures::ProcessInfo;
 use super::places::Places;
 use super::process::Home;
@@ -91,9 +92,7 @@ impl Bedrock {
                 list(beat, &name, beat.number()).await;
             }
             let resources = self.resources(name.as_str());
-            if let Err(error) = beat.publish(&topic, None, &resources).await {
-                tracing::debug!(%error, "what a server uses cannot be told");
-            }
+            tell(beat, &format!("resource-monitor:{name}"), &resources).await;
         }
     }
 

@@ -3,7 +3,7 @@
 use std::future::Future;
 use std::io;
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::Bedrock;
 use super::event::{Outcome, around, publish};
@@ -124,27 +124,31 @@ impl Bedrock {
         .await
     }
 
-    /// Does something with a server's files while it does not run, and has it run again after that.
+    /// Does something with a server's files between the two events of `name`: while it does not run, and it runs again
+    /// before the second.
     pub(super) async fn at_rest<F>(
         &self,
         topics: &Topics,
-        server: &str,
-        home: &Home,
+        (server, home): (&str, &Home),
+        (name, arguments): (&str, Value),
         work: F,
     ) -> Result<Outcome, JobFailure>
     where
         F: Future<Output = Result<Outcome, JobFailure>> + Send,
     {
-        let _turn = home.turn().await?;
-        let ran = home.running().is_some();
-        if ran {
-            self.stop_within(topics, server, home).await?;
-        }
-        let done = work.await;
-        if ran {
-            self.start_within(topics, server, home).await?;
-        }
-        done
+        let rest = async {
+            let _turn = home.turn().await?;
+            let ran = home.running().is_some();
+            if ran {
+                self.stop_within(topics, server, home).await?;
+            }
+            let done = work.await;
+            if ran {
+                self.start_within(topics, server, home).await?;
+            }
+            done
+        };
+        around(topics, name, arguments, rest).await
     }
 
     pub(super) fn home(&self, server: &str) -> Result<Home, JobFailure> {

@@ -1,5 +1,7 @@
 //! Tasks on a real worker in memory, with servers that are processes of this machine.
 
+mod routes;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,6 +16,7 @@ use tidegate_shared::presence::NewMember;
 use tidegate_shared::publication::Body;
 use tokio_util::sync::CancellationToken;
 
+use super::event::TOPIC;
 use super::register;
 use crate::worker::Worker;
 use crate::{Backend, ErrorCode, JobDraft, JobRecord, JobType, QueueName, RawJson, SessionId, Topic};
@@ -89,20 +92,29 @@ impl Ground {
         record.error.expect("an error")
     }
 
-    /// What was published about an event, oldest first.
-    async fn told(&self, event: &str) -> Vec<Value> {
-        let topic = Topic::parse(&format!("bedrock:event:{event}")).expect("valid");
+    /// All that was told, oldest first: what it is about, and the data.
+    async fn all_told(&self) -> Vec<(String, Value)> {
+        let topic = Topic::parse(TOPIC).expect("valid");
         let page = self
             .backend
             .broker
             .read(&topic, From::Newest, 100)
             .await
             .expect("a page");
-        let data = page.publications.iter().filter_map(|one| match &one.body {
-            Body::Message { data, .. } => serde_json::from_str(data.as_str()).ok(),
+        let told = page.publications.iter().filter_map(|one| match &one.body {
+            Body::Message {
+                data,
+                event: Some(event),
+            } => Some((event.to_string(), serde_json::from_str(data.as_str()).ok()?)),
             _ => None,
         });
-        data.collect()
+        told.collect()
+    }
+
+    /// What was told of an event.
+    async fn told(&self, event: &str) -> Vec<Value> {
+        let of_event = |(about, data): (String, Value)| (about == format!("event:{event}")).then_some(data);
+        self.all_told().await.into_iter().filter_map(of_event).collect()
     }
 
     /// The answer of a method, once there is somebody who has it.
@@ -184,6 +196,25 @@ async fn a_server_is_a_process_that_hears_commands_until_it_is_stopped() {
     assert_eq!(after[0]["result"]["status"], "success");
     assert_eq!(after[1]["result"]["status"], "error", "it ran already");
     assert_eq!(ground.told("after_server_stop").await.len(), 2);
+    // One is told after the other by the same topic, whoever does them.
+    let all = ground.all_told().await;
+    let pairs: Vec<&str> = all
+        .iter()
+        .filter_map(|(about, _)| about.strip_prefix("event:"))
+        .collect();
+    let first: Vec<&str> = pairs.iter().take(7).copied().collect();
+    assert_eq!(
+        first,
+        [
+            "before_server_install",
+            "after_server_install",
+            "before_server_start",
+            "after_server_start",
+            "after_server_statuses_updated",
+            "before_server_start",
+            "after_server_start",
+        ]
+    );
     assert_eq!(
         ground.told("before_command_send").await[0],
         json!({ "server_name": "one", "command": "say hi" })
@@ -280,87 +311,17 @@ async fn what_is_followed_is_told_every_two_seconds_whatever_it_is() {
     ground.ask("bedrock.watch", json!({ "server": "none" })).await;
     let heard = async {
         loop {
-            let page = ground
-                .backend
-                .broker
-                .read(&topic, From::Newest, 10)
-                .await
-                .expect("a page");
-            if page.publications.len() > 1 {
-                return page.publications;
+            let heard = ground.all_told().await;
+            if heard.len() > 1 {
+                return heard;
             }
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
     };
     let heard = tokio::time::timeout(DEADLINE, heard).await.expect("two of them");
-    let Body::Message { data, .. } = &heard[0].body else {
-        panic!("{:?}", heard[0].body);
-    };
-    assert!(
-        data.as_str().contains(r#""process_info":null"#),
-        "{}",
-        data.as_str()
-    );
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn the_managers_routes_start_tasks_of_whoever_asks() {
-    let ground = Ground::start();
-    let missing = ground.http("POST", "/api/server/one/start", Value::Null).await;
-    assert_eq!(
-        (&missing["status"], &missing["body"]["detail"]),
-        (&json!(404), &json!("Server 'one' not found."))
-    );
-    ground.does("server_install", one()).await;
-    let listed = ground.http("GET", "/bedrock/api/servers", Value::Null).await;
-    assert_eq!(listed["body"]["servers"][0]["name"], "one");
-    for (method, path, body) in [
-        ("POST", "start", Value::Null),
-        ("POST", "backup/action", json!({ "backup_type": "all" })),
-        ("POST", "backups/prune", Value::Null),
-        ("DELETE", "world/reset", Value::Null),
-    ] {
-        let begun = ground
-            .http(method, &format!("/api/server/one/{path}"), body)
-            .await;
-        assert_eq!(begun["status"], 202, "{path}: {begun}");
-        let id = begun["body"]["task_id"].as_str().expect("an id").to_owned();
-        let ended = async {
-            loop {
-                let told = ground
-                    .http("GET", &format!("/api/tasks/status/{id}"), Value::Null)
-                    .await;
-                if told["body"]["status"] != "in_progress" {
-                    return told;
-                }
-                tokio::time::sleep(Duration::from_millis(10)).await;
-            }
-        };
-        let told = tokio::time::timeout(DEADLINE, ended).await.expect("it ends");
-        assert_eq!(told["body"]["status"], "success", "{path}: {told}");
-        assert_eq!(told["body"]["username"], "ann");
-    }
-    let sent = ground
-        .http(
-            "POST",
-            "/api/server/one/send_command",
-            json!({ "command": "say hi" }),
-        )
-        .await;
-    assert_eq!(sent["body"]["message"], "Command 'say hi' sent successfully.");
-    for (path, body, status) in [
-        ("backup/action", json!({ "backup_type": "x" }), 400),
-        ("restore/action", json!({ "restore_type": "world" }), 400),
-        ("send_command", json!({ "command": " " }), 400),
-        ("world/install", json!({}), 422),
-        ("send_command", json!([1]), 422),
-        ("fly", Value::Null, 404),
-    ] {
-        let refused = ground
-            .http("POST", &format!("/api/server/one/{path}"), body)
-            .await;
-        assert_eq!(refused["status"], status, "{path}: {refused}");
-        assert!(refused["body"]["detail"].is_string());
+    for (about, resources) in heard {
+        assert_eq!(about, "resource-monitor:none");
+        assert_eq!(resources["process_info"], Value::Null);
     }
 }
 

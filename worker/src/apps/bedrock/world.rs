@@ -61,8 +61,8 @@ impl Bedrock {
             let message = format!("Backup of server '{server}' completed successfully.");
             Ok(Outcome::success(message).with("files", files))
         };
-        let rest = self.at_rest(&topics, server, &home, work);
-        around(&topics, "backup", arguments, rest).await
+        self.at_rest(&topics, (server, &home), ("backup", arguments), work)
+            .await
     }
 
     /// Leaves the newest of each kind.
@@ -134,8 +134,8 @@ impl Bedrock {
             let message = format!("Restore for server '{server}' completed successfully.");
             Ok(Outcome::success(message).with("restored", restored))
         };
-        let rest = self.at_rest(&topics, server, &home, work);
-        around(&topics, "restore", arguments, rest).await
+        self.at_rest(&topics, (server, &home), ("restore", arguments), work)
+            .await
     }
 
     pub(super) async fn export<O: Operation>(
@@ -152,8 +152,8 @@ impl Bedrock {
             Ok(Outcome::success(message).with("export_file", file))
         };
         let arguments = json!({ "server_name": server, "export_dir": null, "stop_start_server": true });
-        let rest = self.at_rest(&topics, server, &home, work);
-        around(&topics, "world_export", arguments, rest).await
+        self.at_rest(&topics, (server, &home), ("world_export", arguments), work)
+            .await
     }
 
     pub(super) async fn import<O: Operation>(
@@ -179,8 +179,8 @@ impl Bedrock {
                 "World imported from '{file}' successfully."
             )))
         };
-        let rest = self.at_rest(&topics, server, &home, work);
-        around(&topics, "world_import", arguments, rest).await
+        self.at_rest(&topics, (server, &home), ("world_import", arguments), work)
+            .await
     }
 
     pub(super) async fn reset<O: Operation>(
@@ -196,8 +196,13 @@ impl Bedrock {
                 "World for server '{server}' reset successfully."
             )))
         };
-        let rest = self.at_rest(&topics, server, &home, work);
-        around(&topics, "world_reset", json!({ "server_name": server }), rest).await
+        self.at_rest(
+            &topics,
+            (server, &home),
+            ("world_reset", json!({ "server_name": server })),
+            work,
+        )
+        .await
     }
 
     /// Archives a world into a folder, as the job `backup` does. Gives the archive's name.

@@ -33,6 +33,8 @@ pub(super) struct Outcome {
     /// For others, in order.
     pub(super) said: Vec<Said>,
     pub(super) changes: Vec<Change>,
+    /// What is to be kept of what was said in the room.
+    pub(super) spoken: Option<String>,
     /// The room that was left and the one that was entered.
     pub(super) moved: Option<(String, String)>,
 }
@@ -92,9 +94,14 @@ impl Scene<'_> {
             name: self.player.to_owned(),
             player: Player {
                 room: room.to_owned(),
+                ..self.record()
             },
         });
         outcome
+    }
+
+    fn record(&self) -> Player {
+        self.state.players.get(self.player).cloned().unwrap_or_default()
     }
 
     pub(super) fn act(&self, order: &Order) -> Outcome {
@@ -118,12 +125,12 @@ impl Scene<'_> {
             Order::Say(text) => {
                 let text = escape(text);
                 outcome.answer(format!("You say, \"{text}\""));
-                outcome.tell_room(room, format!("{me} says, \"{text}\""));
+                outcome.speak(room, format!("{me} says, \"{text}\""));
             }
             Order::Emote(text) => {
                 let line = format!("{me} {}", escape(text));
                 outcome.answer(line.clone());
-                outcome.tell_room(room, line);
+                outcome.speak(room, line);
             }
             Order::Shout(text) => {
                 let zone = self
@@ -231,7 +238,10 @@ impl Scene<'_> {
         };
         outcome.changes.push(Change::Player {
             name: self.player.to_owned(),
-            player: Player { room: to.clone() },
+            player: Player {
+                room: to.clone(),
+                ..self.record()
+            },
         });
         outcome.answers.push(self.description(to));
         outcome.tell_room(from, format!("{me} leaves {direction}."));
@@ -296,6 +306,11 @@ impl Scene<'_> {
 impl Outcome {
     fn answer(&mut self, message: impl Into<String>) {
         self.answers.push(Answer::result(message));
+    }
+
+    fn speak(&mut self, room: &str, line: String) {
+        self.spoken = Some(line.clone());
+        self.tell_room(room, line);
     }
 
     fn tell_room(&mut self, room: &str, message: String) {

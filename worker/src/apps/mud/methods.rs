@@ -5,8 +5,10 @@ use std::time::Duration;
 
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
+use tidegate_shared::publication::{Body, Publication};
 
 use super::game::{Answer, Audience, Outcome, Said, Scene};
+use super::missed::{KEPT, Spoken, missed};
 use super::moment::{Moment, is_guest, name_of};
 use super::order::Order;
 use super::state::Change;
@@ -60,7 +62,15 @@ impl Mud {
         for topic in self.places(room)? {
             context.subscribe(Who::Session(session), &topic).await?;
         }
-        let outcome = self.scene(&moment, &player).enter();
+        let mut outcome = self.scene(&moment, &player).enter();
+        // Its last connection is there as well: on another screen, or on a node that has died.
+        let doubtful = moment.is_connected(&player);
+        for change in &mut outcome.changes {
+            if let Change::Player { player, .. } = change {
+                player.session = Some(session.to_string());
+                player.doubtful = doubtful;
+            }
+        }
         self.carry_out(&context, &moment, outcome).await
     }
 
@@ -73,6 +83,48 @@ impl Mud {
         let moment = Moment::read(&context, &self.names, None).await?;
         let mut outcome = self.scene(&moment, &player).act(&Order::Look);
         Ok(outcome.answers.pop())
+    }
+
+    /// Tells a player that has come back what was said in its room meanwhile.
+    pub(super) async fn missed(self: Arc<Self>, _: Nothing, context: CallContext) -> Result<(), CallFailure> {
+        let (player, session) = who(&context)?;
+        if context.user().is_none() {
+            return Ok(());
+        }
+        let moment = Moment::read(&context, &self.names, None).await?;
+        let topic = topics::said(moment.state.room_of(&self.world, &player)).map_err(refused)?;
+        let log = context.newest(&topic, KEPT).await?;
+        let log: Vec<(u64, Spoken)> = log
+            .iter()
+            .filter_map(|one| Some((one.time_ms, entry(one)?)))
+            .collect();
+        context.publish(&topic, None, &Spoken::arrival(&player)).await?;
+        let record = moment.state.players.get(&player);
+        let doubtful = record.is_some_and(|record| record.doubtful);
+        let doubtful_at = if doubtful {
+            Some(self.last_tick(&context).await?)
+        } else {
+            None
+        };
+        let lines = missed(&log, &player, doubtful_at);
+        if lines.is_empty() {
+            return Ok(());
+        }
+        let title = if doubtful {
+            "Lately here:"
+        } else {
+            "While you were away:"
+        };
+        let title = json!({"message": title});
+        let system = topics::event("system").map_err(refused)?;
+        context.send(session, Some(&system), &title).await?;
+        let broadcast = topics::event("broadcast").map_err(refused)?;
+        for line in lines {
+            context
+                .send(session, Some(&broadcast), &json!({"message": line}))
+                .await?;
+        }
+        Ok(())
     }
 
     pub(super) async fn command(
@@ -175,7 +227,7 @@ impl Mud {
         moment: &Moment,
         mut outcome: Outcome,
     ) -> Result<Option<Answer>, CallFailure> {
-        for change in outcome.changes {
+        for change in std::mem::take(&mut outcome.changes) {
             let (topic, key, value, ttl) = match change {
                 Change::Player { name, player } => {
                     let ttl = if is_guest(&name) { GUEST_TTL } else { PLAYER_TTL };
@@ -189,7 +241,41 @@ impl Mud {
         for said in &outcome.said {
             self.say(context, moment, said, context.session()).await?;
         }
+        self.keep(context, moment, &outcome).await?;
         Ok(outcome.answers.pop())
+    }
+
+    /// When it was, by the backend's clock.
+    async fn last_tick(&self, context: &CallContext) -> Result<u64, CallFailure> {
+        let newest = context.newest(&self.names.clock, 1).await?;
+        Ok(newest.last().map_or(0, |tick| tick.time_ms))
+    }
+
+    /// Keeps what was said, or that somebody has come, for who comes back to the room.
+    async fn keep(
+        &self,
+        context: &CallContext,
+        moment: &Moment,
+        outcome: &Outcome,
+    ) -> Result<(), CallFailure> {
+        let (player, _) = who(context)?;
+        let (room, spoken) = match (&outcome.spoken, &outcome.moved) {
+            (Some(line), _) => {
+                let room = moment.state.room_of(&self.world, &player);
+                let there = |name: &&String| {
+                    **name != player
+                        && moment.state.room_of(&self.world, name) == room
+                        && moment.is_connected(name)
+                };
+                let heard = moment.present.iter().filter(there).cloned().collect();
+                (room, Spoken::line(&player, line, heard))
+            }
+            (None, Some((_, to))) => (to.as_str(), Spoken::arrival(&player)),
+            (None, None) => return Ok(()),
+        };
+        let topic = topics::said(room).map_err(refused)?;
+        context.publish(&topic, None, &spoken).await?;
+        Ok(())
     }
 
     /// `speaker` is the session that is told otherwise.
@@ -219,6 +305,13 @@ impl Mud {
             None => topics.publish(&topic, Some(&event), &data).await,
         };
         published.map(|_| ()).map_err(CallFailure::from)
+    }
+}
+
+fn entry(publication: &Publication) -> Option<Spoken> {
+    match &publication.body {
+        Body::Message { data, .. } => serde_json::from_str(data.as_str()).ok(),
+        _ => None,
     }
 }
 

@@ -7,6 +7,7 @@
 //! | topic | |
 //! |---|---|
 //! | `mud:room:{room}`, `mud:zone:{zone}`, `mud:all`, `mud:chat` | what is said there: an event and `{"message": …}` |
+//! | `mud:said:{room}` | the same lines with who heard them, for who comes back; nobody follows it |
 //! | `mud:world` | each tick: `world_tick`, with what has happened since the last |
 //! | `mudworld:players`, `mudworld:items`, `mudworld:clock` | who and what is where, and the tick |
 //!
@@ -14,6 +15,7 @@
 
 mod game;
 mod methods;
+mod missed;
 mod moment;
 mod order;
 mod state;
@@ -49,6 +51,7 @@ pub(crate) fn register(worker: WorkerBuilder, environment: &dyn Fn(&str) -> Opti
     });
     let worker = method(worker, &mud, "enter", Mud::enter);
     let worker = method(worker, &mud, "look", Mud::look);
+    let worker = method(worker, &mud, "missed", Mud::missed);
     let worker = method(worker, &mud, "command", Mud::command);
     let worker = method(worker, &mud, "action", Mud::action);
     method(worker, &mud, "chat", Mud::chat).serial(GROUP)

@@ -55,6 +55,20 @@ impl Moment {
             sessions,
         })
     }
+
+    /// Whether the connection is there that a player has come by last.
+    pub(super) fn is_connected(&self, player: &str) -> bool {
+        let came_by = self
+            .state
+            .players
+            .get(player)
+            .and_then(|player| player.session.as_deref());
+        came_by.and_then(SessionId::parse).is_some_and(|session| {
+            self.sessions
+                .iter()
+                .any(|(name, one)| name == player && *one == session)
+        })
+    }
 }
 
 /// A player without a name of its own is a guest, for as long as it is connected.

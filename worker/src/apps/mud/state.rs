@@ -7,9 +7,15 @@ use serde::{Deserialize, Serialize};
 use super::world::World;
 
 /// A player, whether here or away.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Default, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Player {
     pub(super) room: String,
+    /// Of the connection that it came by last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) session: Option<String>,
+    /// The one before that may have been lost without a word.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(super) doubtful: bool,
 }
 
 /// Where a thing is.

@@ -1,5 +1,7 @@
 //! The world's second: those that walk by themselves go on, and who has gone is missed.
 
+use std::time::Duration;
+
 use serde_json::{Value, json};
 
 use super::game::{self, Audience, Said};
@@ -8,6 +10,11 @@ use super::moment::Moment;
 use super::topics;
 use crate::apps::html::escape;
 use crate::{CallFailure, Topics};
+
+/// Who was there is forgotten when nobody looks for so long: then nobody is missed when the world goes on.
+const REMEMBERED: Duration = Duration::from_secs(15);
+/// In ticks.
+const RENEWED: u64 = 5;
 
 impl Mud {
     /// One tick. Everybody who follows `mud:world` sees what has changed since the last, and no more. Nothing
@@ -19,11 +26,12 @@ impl Mud {
     }
 
     async fn second(&self, topics: &Topics) -> Result<(), CallFailure> {
-        let watched = topics.count(&self.names.world).await? > 0;
-        let moment = Moment::read(topics, &self.names, None).await?;
-        if !watched && moment.present.is_empty() && moment.here.is_empty() {
+        let (watching, playing) =
+            tokio::try_join!(topics.count(&self.names.world), topics.count(&self.names.all))?;
+        if watching + playing == 0 {
             return Ok(());
         }
+        let moment = Moment::read(topics, &self.names, None).await?;
         let tick = moment.state.tick + 1;
         topics
             .set(&self.names.clock, &self.names.tick, &tick, None)
@@ -36,9 +44,14 @@ impl Mud {
             message: format!("{} has gone.", escape(gone)),
             except_speaker: false,
         }));
-        if moment.here != moment.present {
+        if moment.here != moment.present || tick % RENEWED == 0 {
             topics
-                .set(&self.names.clock, &self.names.here, &moment.present, None)
+                .set(
+                    &self.names.clock,
+                    &self.names.here,
+                    &moment.present,
+                    Some(REMEMBERED),
+                )
                 .await?;
         }
         for said in &said {

@@ -41,6 +41,10 @@ pub(super) fn zone(id: &str) -> Result<Topic, String> {
     topic(&format!("mud:zone:{id}"))
 }
 
+pub(super) fn said(room: &str) -> Result<Topic, String> {
+    topic(&format!("mud:said:{room}"))
+}
+
 fn topic(name: &str) -> Result<Topic, String> {
     Topic::parse(name).map_err(|error| error.to_string())
 }

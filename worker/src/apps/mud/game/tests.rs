@@ -112,6 +112,7 @@ fn a_player_whose_room_is_gone_begins_anew() {
         name: "alice".into(),
         player: Player {
             room: "atlantis".into(),
+            ..Player::default()
         },
     });
     assert!(game.answer("alice", "look").starts_with("The village gate"));
