@@ -1,22 +1,29 @@
-//! One connection: a socket, what was read of an unfinished frame, and where its topic is. Never waits.
+//! One connection: a wire, what was read of an unfinished frame, and where its topic is. Never waits.
 
-use std::io::{ErrorKind, Read, Write};
+use std::io::{self, ErrorKind};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::sync::Arc;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, ensure};
 use mio::net::TcpStream;
+use rustls::ClientConfig;
 use socket2::{Domain, Protocol as Transport, Socket, Type};
 
 use crate::audit::{Audit, Position};
 use crate::frame::{self, Frame};
+use crate::handshake;
+use crate::inflate::Inflate;
 use crate::protocol::{Heard, Protocol};
+use crate::wire::Wire;
 
 pub(crate) struct Client {
-    pub(crate) stream: TcpStream,
+    pub(crate) wire: Wire,
     pub(crate) stage: Stage,
     pub(crate) audit: Audit,
     /// Where to go on after a reconnection. Only kept where a scenario has any.
     pub(crate) position: Option<Box<Position>>,
+    /// The server has agreed to compress messages.
+    pub(crate) deflates: bool,
     /// Was there before, and says where it was.
     pub(crate) returning: bool,
     /// Milliseconds after which the server wants it back.
@@ -50,7 +57,7 @@ pub(crate) enum Event<'t> {
 
 impl Client {
     /// Connects, from the source address with this number. The kernel connects on loopback at once.
-    pub(crate) fn connect(target: SocketAddr, source: u8) -> Result<Self> {
+    pub(crate) fn connect(target: SocketAddr, source: u8, tls: Option<&Arc<ClientConfig>>) -> Result<Self> {
         let socket = Socket::new(Domain::for_address(target), Type::STREAM, Some(Transport::TCP))?;
         if let IpAddr::V4(address) = target.ip()
             && address.is_loopback()
@@ -65,10 +72,11 @@ impl Client {
         socket.set_nonblocking(true)?;
         socket.set_tcp_nodelay(true)?;
         Ok(Self {
-            stream: TcpStream::from_std(socket.into()),
+            wire: Wire::new(TcpStream::from_std(socket.into()), target, tls)?,
             stage: Stage::Upgrading,
             audit: Audit::default(),
             position: None,
+            deflates: false,
             returning: false,
             back_after: None,
             rest: Vec::new(),
@@ -78,16 +86,6 @@ impl Client {
         })
     }
 
-    pub(crate) fn upgrade(&mut self, host: SocketAddr, path: &str, protocol: &dyn Protocol) -> Result<()> {
-        let sub = protocol.subprotocol();
-        let sub = sub.map_or_else(String::new, |name| format!("Sec-WebSocket-Protocol: {name}\r\n"));
-        let request = format!(
-            "GET {path} HTTP/1.1\r\nHost: {host}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
-             Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n{sub}\r\n"
-        );
-        self.send(request.as_bytes())
-    }
-
     /// Sends it, or keeps it for when the socket takes it.
     pub(crate) fn send(&mut self, bytes: &[u8]) -> Result<()> {
         self.unsent.extend_from_slice(bytes);
@@ -95,23 +93,29 @@ impl Client {
     }
 
     pub(crate) fn flush(&mut self) -> Result<()> {
-        while self.taken < self.unsent.len() {
-            match self.stream.write(&self.unsent[self.taken..]) {
-                Ok(0) => bail!("the socket takes nothing"),
-                Ok(written) => self.taken += written,
-                Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(()),
-                Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                Err(error) if matches!(error.kind(), ErrorKind::BrokenPipe | ErrorKind::ConnectionReset) => {
-                    self.stage = Stage::Gone;
-                    break;
-                }
-                Err(error) => return Err(error.into()),
+        match self.push() {
+            Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(()),
+            Err(error) if matches!(error.kind(), ErrorKind::BrokenPipe | ErrorKind::ConnectionReset) => {
+                self.stage = Stage::Gone;
             }
+            result => result?,
         }
         // An idle client holds no memory for what it once sent.
         self.unsent = Vec::new();
         self.taken = 0;
         Ok(())
+    }
+
+    fn push(&mut self) -> io::Result<()> {
+        while self.taken < self.unsent.len() {
+            match self.wire.write(&self.unsent[self.taken..]) {
+                Ok(0) => return Err(ErrorKind::WriteZero.into()),
+                Ok(written) => self.taken += written,
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+        self.wire.flush()
     }
 
     /// Bytes that the server has not taken.
@@ -122,7 +126,7 @@ impl Client {
     /// Reads what is there and throws it away: answers to a publisher's requests.
     pub(crate) fn discard(&mut self, scratch: &mut [u8]) {
         loop {
-            match self.stream.read(scratch) {
+            match self.wire.read(scratch) {
                 Ok(0) => self.stage = Stage::Gone,
                 Ok(_) => continue,
                 Err(error) if error.kind() == ErrorKind::WouldBlock => {}
@@ -137,11 +141,12 @@ impl Client {
     pub(crate) fn read(
         &mut self,
         scratch: &mut [u8],
+        inflate: &mut Inflate,
         protocol: &dyn Protocol,
         mut event: impl FnMut(&mut Self, Event<'_>) -> Result<()>,
     ) -> Result<()> {
         loop {
-            let length = match self.stream.read(scratch) {
+            let length = match self.wire.read(scratch) {
                 Ok(0) => {
                     self.stage = Stage::Gone;
                     return Ok(());
@@ -149,26 +154,28 @@ impl Client {
                 Ok(length) => length,
                 Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(()),
                 Err(error) if error.kind() == ErrorKind::Interrupted => continue,
+                Err(error) if error.kind() == ErrorKind::InvalidData => return Err(error.into()),
                 Err(_) => {
                     self.stage = Stage::Gone;
                     return Ok(());
                 }
             };
             if self.rest.is_empty() {
-                let used = self.take(&scratch[..length], protocol, &mut event)?;
+                let used = self.take(&scratch[..length], inflate, protocol, &mut event)?;
                 if used < length {
                     self.rest.extend_from_slice(&scratch[used..length]);
                 }
             } else {
                 let mut whole = std::mem::take(&mut self.rest);
                 whole.extend_from_slice(&scratch[..length]);
-                let used = self.take(&whole, protocol, &mut event)?;
+                let used = self.take(&whole, inflate, protocol, &mut event)?;
                 if used < whole.len() {
                     self.rest.extend_from_slice(&whole[used..]);
                 }
             }
             // A short read has emptied the socket; what comes later is another event.
-            if matches!(self.stage, Stage::Gone | Stage::Stalled) || length < scratch.len() {
+            let empty = self.wire.is_plain() && length < scratch.len();
+            if empty || matches!(self.stage, Stage::Gone | Stage::Stalled) {
                 return Ok(());
             }
         }
@@ -178,6 +185,7 @@ impl Client {
     fn take(
         &mut self,
         bytes: &[u8],
+        inflate: &mut Inflate,
         protocol: &dyn Protocol,
         event: &mut impl FnMut(&mut Self, Event<'_>) -> Result<()>,
     ) -> Result<usize> {
@@ -186,10 +194,7 @@ impl Client {
             let Some(end) = bytes.windows(4).position(|window| window == b"\r\n\r\n") else {
                 return Ok(0);
             };
-            if !bytes.starts_with(b"HTTP/1.1 101") {
-                let head = String::from_utf8_lossy(&bytes[..end]);
-                bail!("no upgrade: {}", head.lines().next().unwrap_or_default());
-            }
+            self.deflates = handshake::agreed(&bytes[..end])?;
             used = end + 4;
             self.stage = Stage::Greeting;
             event(self, Event::Upgraded)?;
@@ -198,6 +203,10 @@ impl Client {
             let payload = &bytes[used + one.start..used + one.end];
             used += one.end;
             match one.opcode {
+                frame::TEXT | frame::BINARY if one.compressed => {
+                    ensure!(one.last, "a compressed message in several frames");
+                    self.payload(inflate.message(payload)?, protocol, event)?;
+                }
                 frame::TEXT | frame::BINARY | frame::CONTINUATION => {
                     self.payload(payload, protocol, event)?;
                 }

@@ -69,6 +69,10 @@ impl Comparison {
     /// One server that fails does not keep the others from being measured.
     fn note_or_push(&mut self, result: Result<Result<Report, String>>, scenario: &str, name: &str) {
         let note = match result {
+            Ok(Ok(report)) if report.scenario.deflate && report.compressed < report.clients => {
+                let (some, all) = (report.compressed, report.clients);
+                format!("{name}, {scenario}: left out, as it compresses for {some} of {all} clients")
+            }
             Ok(Ok(report)) => {
                 let whole = report.is_whole();
                 self.runs.push(report);

@@ -6,8 +6,14 @@ pub(crate) struct Frame {
     pub(crate) mask: Option<[u8; 4]>,
     pub(crate) start: usize,
     pub(crate) end: usize,
+    /// Has RSV1: a message that is compressed.
+    pub(crate) compressed: bool,
+    /// Has FIN: the message ends with it.
+    pub(crate) last: bool,
 }
 
+const FIN: u8 = 0x80;
+const COMPRESSED: u8 = 0x40;
 pub(crate) const CONTINUATION: u8 = 0;
 pub(crate) const TEXT: u8 = 1;
 pub(crate) const BINARY: u8 = 2;
@@ -41,6 +47,8 @@ impl Frame {
             mask,
             start,
             end,
+            compressed: first & COMPRESSED != 0,
+            last: first & FIN != 0,
         })
     }
 }
@@ -61,7 +69,7 @@ pub(crate) fn masked(opcode: u8, payload: &[u8]) -> Vec<u8> {
 }
 
 fn head(opcode: u8, length: usize, mask: u8) -> Vec<u8> {
-    let mut frame = vec![0x80 | opcode];
+    let mut frame = vec![FIN | opcode];
     if let Ok(short) = u8::try_from(length)
         && short < 126
     {
@@ -88,6 +96,7 @@ mod tests {
                 assert!(Frame::first(&frame[..frame.len() - 1]).is_none());
                 let read = Frame::first(&frame).expect("whole");
                 assert_eq!((read.opcode, read.end), (TEXT, frame.len()));
+                assert_eq!((read.last, read.compressed), (true, false));
                 assert_eq!(frame[read.start..read.end], payload);
             }
         }

@@ -11,12 +11,15 @@ mod compare;
 mod driver;
 mod files;
 mod frame;
+mod handshake;
+mod inflate;
 mod limit;
 mod measure;
 mod protocol;
 mod report;
 mod scenario;
 mod server;
+mod wire;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -24,6 +27,8 @@ use std::process::ExitCode;
 
 use anyhow::{Context, Result, bail};
 use clap::{Args, Parser, Subcommand};
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject;
 
 use crate::compare::Plan;
 use crate::driver::{Driver, Target};
@@ -33,8 +38,7 @@ use crate::scenario::Scenario;
 use crate::server::{Cores, Kind, Wanted};
 
 /// What is compared unless scenarios are named: what speed is about.
-const SCENARIOS: &str =
-    "fan-out,fan-out-bursts,fan-out-bursts-large,many-topics,connect,idle,latency,latency-half";
+const SCENARIOS: &str = "fan-out,fan-out-bursts,fan-out-bursts-large,fan-out-deflate,many-topics,connect,idle,idle-tls,latency,latency-half";
 
 #[derive(Parser)]
 #[command(name = "loadtest", about = "Load on a gateway, and what it costs")]
@@ -62,6 +66,9 @@ enum Command {
         /// Path of an endpoint that takes anonymous clients [default: the protocol's usual one]
         #[arg(long)]
         path: Option<String>,
+        /// Authority of its certificate, or that itself, as PEM; for scenarios with TLS
+        #[arg(long, value_name = "FILE", conflicts_with = "server")]
+        ca: Option<PathBuf>,
         /// The server's processes, whose CPU time and memory are told
         #[arg(long, value_delimiter = ',')]
         pid: Vec<u32>,
@@ -159,6 +166,7 @@ fn act(arguments: Arguments) -> Result<bool> {
             target,
             protocol,
             path,
+            ca,
             pid,
             redis_pid,
             pin,
@@ -182,6 +190,7 @@ fn act(arguments: Arguments) -> Result<bool> {
                     protocol,
                     server: Process::of(&pid),
                     redis: Process::of(&Vec::from_iter(redis_pid)),
+                    authority: ca.map(CertificateDer::from_pem_file).transpose()?,
                 };
                 if pin {
                     target.server.pin(place.server_core)?;
@@ -254,6 +263,8 @@ impl Place {
             nodes: 1,
             masters: 0,
             queues: 0,
+            deflate: false,
+            tls: false,
         }
     }
 }

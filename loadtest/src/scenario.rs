@@ -66,6 +66,12 @@ pub(crate) struct Scenario {
     /// Bytes of `data`.
     #[serde(default = "bytes")]
     pub(crate) bytes: usize,
+    /// Clients offer to have messages compressed, and `data` is text worth compressing.
+    #[serde(default)]
+    pub(crate) deflate: bool,
+    /// Clients connect with TLS.
+    #[serde(default)]
+    pub(crate) tls: bool,
     /// Source addresses that clients come from, in turn: 127.0.0.1 and those after it. Of a target on loopback only.
     #[serde(default = "one_address")]
     pub(crate) addresses: u8,
@@ -166,7 +172,8 @@ impl Scenario {
     /// Whether this server can be compared with others by it.
     pub(crate) fn suits(&self, kind: Kind) -> bool {
         let nodes = (self.nodes == 1 && self.masters == 0 && self.jobs.is_none()) || kind == Kind::Tidegate;
-        nodes && (!self.on_redis || kind.on_redis() || kind.is_limit())
+        let wire = (!self.deflate || kind.compresses()) && (!self.tls || kind.has_tls());
+        nodes && wire && (!self.on_redis || kind.on_redis() || kind.is_limit())
     }
 
     /// Whether clients that lose their connection come back.
@@ -195,6 +202,19 @@ mod tests {
         let scenario: Scenario = toml::from_str("name = \"x\"\nclients = 10\ntopics = 4")?;
         let followers = (0..4).map(|topic| scenario.followers(topic)).collect::<Vec<_>>();
         assert_eq!(followers, [3, 3, 2, 2]);
+        Ok(())
+    }
+
+    #[test]
+    fn compression_and_tls_are_compared_among_servers_that_have_them() -> Result<()> {
+        let read = |line: &str| toml::from_str::<Scenario>(&format!("name = \"x\"\nclients = 10\n{line}"));
+        let (deflate, tls) = (read("deflate = true")?, read("tls = true")?);
+        let suited = |kind| (deflate.suits(kind), tls.suits(kind));
+        assert_eq!(suited(Kind::Tidegate), (true, true));
+        assert_eq!(suited(Kind::Nchan), (true, false));
+        assert_eq!(suited(Kind::Nats), (true, true));
+        assert_eq!(suited(Kind::Limit), (false, false));
+        assert_eq!(suited(Kind::Mosquitto), (false, false));
         Ok(())
     }
 }

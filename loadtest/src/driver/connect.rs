@@ -8,6 +8,7 @@ use mio::{Interest, Token};
 
 use crate::client::{Client, Stage};
 use crate::driver::Driver;
+use crate::handshake;
 
 /// Connections whose subscription has not been answered.
 const UNDER_WAY: usize = 100;
@@ -53,12 +54,13 @@ impl Driver<'_> {
         let address = addresses[number % addresses.len()];
         let path = self.protocol.path(&topic(number % self.scenario.topics));
         let path = path.as_deref().unwrap_or(&self.target.path);
-        let mut client = Client::connect(address, self.source(number))?;
-        client.upgrade(address, path, self.protocol)?;
+        let mut client = Client::connect(address, self.source(number), self.tls.as_ref())?;
+        let request = handshake::request(address, path, self.protocol, self.scenario.deflate);
+        client.send(request.as_bytes())?;
         let interest = Interest::READABLE | Interest::WRITABLE;
         self.poll
             .registry()
-            .register(&mut client.stream, Token(number), interest)?;
+            .register(&mut client.wire.stream, Token(number), interest)?;
         Ok(client)
     }
 
@@ -73,16 +75,17 @@ impl Driver<'_> {
     pub(super) fn open_publisher(&mut self, which: usize, node: usize) -> Result<()> {
         let number = self.scenario.clients + which;
         let address = self.target.addresses[node % self.target.addresses.len()];
-        let mut client = Client::connect(address, 0)?;
+        let mut client = Client::connect(address, 0, self.tls.as_ref())?;
         if self.protocol.publishes_by_http() {
             client.stage = Stage::Following;
         } else {
-            client.upgrade(address, &self.target.path, self.protocol)?;
+            let request = handshake::request(address, &self.target.path, self.protocol, false);
+            client.send(request.as_bytes())?;
         }
         let interest = Interest::READABLE | Interest::WRITABLE;
         self.poll
             .registry()
-            .register(&mut client.stream, Token(number), interest)?;
+            .register(&mut client.wire.stream, Token(number), interest)?;
         if self.clients.len() > number {
             self.clients[number] = client;
         } else {

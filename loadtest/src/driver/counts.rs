@@ -9,6 +9,8 @@ pub(super) const LONGEST: u64 = 3_600_000_000_000;
 
 pub(crate) struct Counts {
     pub(crate) delivered: u64,
+    /// Bytes of the followers' sockets.
+    pub(crate) received: u64,
     /// Numbers that a client was not told, and was not told to be without.
     pub(crate) missing: u64,
     /// Times that a client was told that something is missing.
@@ -34,6 +36,7 @@ impl Counts {
     pub(crate) fn new() -> Result<Self> {
         Ok(Self {
             delivered: 0,
+            received: 0,
             missing: 0,
             told: 0,
             errors: 0,

@@ -5,6 +5,7 @@
 
 mod connect;
 mod counts;
+mod data;
 mod heard;
 mod jobs;
 mod look;
@@ -14,20 +15,25 @@ mod turn;
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use indicatif::{ProgressBar, ProgressStyle};
 use mio::{Events, Poll};
+use rustls::ClientConfig;
+use rustls::pki_types::CertificateDer;
 
 pub(crate) use counts::{Counts, Returns};
 
 use crate::client::{Client, Stage};
+use crate::inflate::Inflate;
 use crate::measure::Process;
 use crate::protocol::{Name, Protocol};
 use crate::report::{Delivery, Following, Latency, Report, Sample};
 use crate::scenario::Scenario;
 use crate::server::Server;
+use crate::wire;
 use look::Look;
 
 /// Between the last subscription and the first look at memory.
@@ -43,6 +49,8 @@ pub(crate) struct Target {
     pub(crate) protocol: Name,
     pub(crate) server: Process,
     pub(crate) redis: Process,
+    /// Who is to be trusted, where it has TLS.
+    pub(crate) authority: Option<CertificateDer<'static>>,
 }
 
 pub(crate) struct Driver<'s> {
@@ -51,6 +59,7 @@ pub(crate) struct Driver<'s> {
     protocol: &'static dyn Protocol,
     /// The server, if it is to be changed meanwhile.
     fleet: Option<&'s mut Server>,
+    tls: Option<Arc<ClientConfig>>,
     poll: Poll,
     events: Events,
     clients: Vec<Client>,
@@ -62,6 +71,7 @@ pub(crate) struct Driver<'s> {
     rollout: Vec<(Instant, u32)>,
     started: Instant,
     scratch: Vec<u8>,
+    inflate: Inflate,
     counts: Counts,
     jobs: Option<jobs::Jobs>,
     /// The number of the last publication of each topic.
@@ -77,7 +87,15 @@ impl<'s> Driver<'s> {
         let style = "{prefix} {msg:12} {bar:30} {pos}/{len} {elapsed}";
         bar.set_style(ProgressStyle::with_template(style)?);
         bar.set_prefix(format!("{}, {}", target.name, scenario.name));
+        let tls = if scenario.tls {
+            let authority = target.authority.clone();
+            let authority = authority.context("`tls`: --ca says whom to trust")?;
+            Some(wire::trust(authority)?)
+        } else {
+            None
+        };
         Ok(Self {
+            tls,
             clients: Vec::with_capacity(scenario.clients + 1),
             numbers: vec![0; scenario.topics],
             protocol: target.protocol.protocol(),
@@ -92,6 +110,7 @@ impl<'s> Driver<'s> {
             rollout: Vec::new(),
             started: Instant::now(),
             scratch: vec![0; SCRATCH],
+            inflate: Inflate::new(),
             counts: Counts::new()?,
             jobs: None,
             samples: Vec::new(),
@@ -134,6 +153,7 @@ impl<'s> Driver<'s> {
             whole: before.until(&last, self.following),
             clients: self.following,
             gone: self.clients.iter().filter(|one| one.stage == Stage::Gone).count(),
+            compressed: self.followers().filter(|one| one.deflates).count(),
             returns: self.counts.returns,
             delivery,
             following,
@@ -163,6 +183,7 @@ impl<'s> Driver<'s> {
             published,
             expected,
             delivered: counts.delivered,
+            received: counts.received,
             missing: counts.missing,
             told: counts.told,
             errors: counts.errors,
@@ -170,6 +191,11 @@ impl<'s> Driver<'s> {
             latency: Latency::of(&counts.latency),
             phase: begin.until(&end, self.following),
         })
+    }
+
+    /// Clients but those that publish.
+    fn followers(&self) -> impl Iterator<Item = &Client> {
+        self.clients.iter().take(self.scenario.clients)
     }
 
     fn look(&self, deep: bool) -> Result<Look> {

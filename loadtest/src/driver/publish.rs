@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, ensure};
 
 use crate::driver::connect::topic;
+use crate::driver::data::data;
 use crate::driver::turn::PATIENCE;
 use crate::driver::{Driver, SETTLE};
 
@@ -40,7 +41,12 @@ impl Driver<'_> {
             frames.clear();
             for _ in 0..burst {
                 self.numbers[at] += 1;
-                let data = data(since, self.numbers[at], self.scenario.bytes);
+                let data = data(
+                    since,
+                    self.numbers[at],
+                    self.scenario.bytes,
+                    self.scenario.deflate,
+                );
                 self.protocol.publication(&topic(at), &data, &mut frames);
                 expected += self.scenario.followers(at) as u64;
                 if spread {
@@ -96,24 +102,5 @@ impl Driver<'_> {
             rate = (rate * (load / is.max(1e-3)).clamp(1.0 / STEP, STEP)).min(100_000.0);
         }
         Ok(rate)
-    }
-}
-
-fn data(due: u64, number: u64, bytes: usize) -> Vec<u8> {
-    let mut data = format!("{{\"due\":{due},\"n\":{number},\"pad\":\"").into_bytes();
-    let pad = bytes.saturating_sub(data.len() + 2);
-    data.resize(data.len() + pad, b'x');
-    data.extend_from_slice(b"\"}");
-    data
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn data_is_as_long_as_it_is_to_be() {
-        assert_eq!(data(12_345_678_901, 17, 128).len(), 128);
-        assert_eq!(data(1, 1, 1024).len(), 1024);
     }
 }

@@ -70,11 +70,18 @@ impl Driver<'_> {
                     started: self.started,
                     now: None,
                 };
+                let before = client.wire.received;
                 client
-                    .read(&mut self.scratch, self.protocol, |client, event| {
-                        ear.hear(client, number, event)
-                    })
+                    .read(
+                        &mut self.scratch,
+                        &mut self.inflate,
+                        self.protocol,
+                        |client, event| ear.hear(client, number, event),
+                    )
                     .with_context(|| format!("client {number}"))?;
+                if number < self.scenario.clients {
+                    self.counts.received += client.wire.received - before;
+                }
             }
             if client.stage == Stage::Gone {
                 gone.push(number);

@@ -9,6 +9,8 @@ use crate::report::Report;
 pub(crate) enum Figure {
     /// For a second of the server's CPU.
     Deliveries,
+    /// Bytes of the wire for each.
+    Wire,
     /// Connections that subscribe, for a second of the server's CPU.
     Connects,
     /// Bytes of an idle client.
@@ -25,8 +27,9 @@ pub(crate) enum Figure {
 }
 
 impl Figure {
-    pub(crate) const ALL: [Self; 10] = [
+    pub(crate) const ALL: [Self; 11] = [
         Self::Deliveries,
+        Self::Wire,
         Self::Connects,
         Self::Rss,
         Self::Pss,
@@ -41,6 +44,7 @@ impl Figure {
     pub(crate) fn label(self) -> &'static str {
         match self {
             Self::Deliveries => "deliveries per server-CPU-second",
+            Self::Wire => "bytes on the wire per delivery",
             Self::Connects => "connect + subscribe per server-CPU-second",
             Self::Rss => "idle client, bytes of RSS",
             Self::Pss => "idle client, bytes of PSS",
@@ -76,6 +80,7 @@ impl Figure {
         };
         match self {
             Self::Deliveries => Some(count(one.delivered) / positive(one.phase.server_cpu_seconds?)?),
+            Self::Wire => Some(count(one.received) / positive(count(one.delivered))?),
             Self::Redis => Some(one.phase.redis_cpu_seconds? * 1e6 / positive(count(one.published))?),
             // Sent when the one before had arrived, and so never late.
             _ if report.scenario.lockstep => None,

@@ -22,6 +22,8 @@ pub(crate) struct Report {
     pub(crate) clients: usize,
     /// Closed by the server, and not back.
     pub(crate) gone: usize,
+    /// Clients whose server agreed to compress what it sends them.
+    pub(crate) compressed: usize,
     pub(crate) connect: Phase,
     /// From before the first client until all had been quiet for two seconds.
     pub(crate) idle: Phase,
@@ -56,6 +58,8 @@ pub(crate) struct Delivery {
     pub(crate) published: u64,
     pub(crate) expected: u64,
     pub(crate) delivered: u64,
+    /// Bytes that came to followers' sockets: with heads of frames, and of TLS.
+    pub(crate) received: u64,
     /// Offsets that a client was not told, and was not told to be without.
     pub(crate) missing: u64,
     /// Times that a client was told that something is missing.

@@ -30,6 +30,13 @@ impl fmt::Display for Report {
             optional(self.idle.slab_bytes_per_client),
             number(self.idle.socket_bytes_per_client)
         )?;
+        if self.scenario.deflate {
+            writeln!(
+                f,
+                "  compressed            for {} of {} clients",
+                self.compressed, self.clients
+            )?;
+        }
         if self.returns.tried > 0 {
             writeln!(
                 f,
@@ -72,7 +79,7 @@ impl fmt::Display for Report {
         if let Some(error) = &one.error {
             writeln!(f, "  the last error        {error}")?;
         }
-        for figure in [Figure::Deliveries, Figure::Redis] {
+        for figure in [Figure::Deliveries, Figure::Wire, Figure::Redis] {
             if let Some(value) = figure.of(self) {
                 writeln!(f, "  {:<34} {}", figure.label(), number(value))?;
             }

@@ -2,6 +2,7 @@
 //!
 //! The server is on a core of its own; Redis shares the other one with the driver, and its CPU time is told apart.
 
+mod certificate;
 mod peers;
 mod program;
 mod redis;
@@ -17,6 +18,7 @@ use crate::driver::Target;
 use crate::measure::Process;
 use crate::protocol::Name;
 use crate::scenario::Scenario;
+use certificate::Certificate;
 use program::Program;
 
 /// What can be started.
@@ -68,6 +70,16 @@ impl Kind {
         matches!(self, Self::Limit | Self::LimitBatched)
     }
 
+    /// Whether it compresses messages for who offers it.
+    pub(crate) fn compresses(self) -> bool {
+        !self.is_limit() && self != Self::Mosquitto
+    }
+
+    /// Whether it is started with a certificate where a scenario has TLS.
+    pub(crate) fn has_tls(self) -> bool {
+        matches!(self, Self::Tidegate | Self::TidegateNoLog | Self::Nats)
+    }
+
     pub(crate) fn is_peer(self) -> bool {
         !self.is_limit() && !matches!(self, Self::Tidegate | Self::TidegateNoLog)
     }
@@ -85,6 +97,9 @@ pub(crate) struct Wanted {
     pub(crate) masters: u32,
     /// Queues of a worker, which has the job that counts; 0: no worker.
     pub(crate) queues: u64,
+    /// Compresses messages for clients that offer it.
+    pub(crate) deflate: bool,
+    pub(crate) tls: bool,
 }
 
 impl Wanted {
@@ -92,6 +107,8 @@ impl Wanted {
         Self {
             nodes: scenario.nodes,
             masters: scenario.masters,
+            deflate: scenario.deflate,
+            tls: scenario.tls,
             queues: scenario.jobs.map_or(0, |jobs| jobs.queues),
             ..self
         }
@@ -114,6 +131,7 @@ pub(crate) enum Start {
 pub(crate) struct Server {
     wanted: Wanted,
     cores: Cores,
+    certificate: Option<Certificate>,
     nodes: Vec<Node>,
     redis: Vec<Program>,
     worker: Option<Program>,
@@ -137,7 +155,12 @@ impl Server {
             (wanted.nodes == 1 && wanted.masters == 0) || wanted.kind == Kind::Tidegate,
             "only Tidegate is started as several nodes, or on a Cluster"
         );
+        ensure!(
+            !wanted.tls || wanted.kind.has_tls(),
+            "only Tidegate and NATS are started with TLS"
+        );
         let folder = tempfile::tempdir()?;
+        let certificate = wanted.tls.then(|| Certificate::new(folder.path())).transpose()?;
         let redis = if wanted.kind.on_redis() {
             redis::start(folder.path(), cores.rest, wanted.masters)?
         } else {
@@ -146,6 +169,7 @@ impl Server {
         let mut server = Self {
             wanted,
             cores,
+            certificate,
             nodes: Vec::new(),
             redis,
             worker: None,
@@ -169,10 +193,11 @@ impl Server {
         let redis = self.redis.first().map_or(0, |redis| redis.port);
         let url = redis::url(&self.redis);
         let (folder, core) = (self.folder.path(), self.cores.server);
+        let certificate = self.certificate.as_ref();
         let program = match self.wanted.kind {
-            Kind::Tidegate => tidegate::start(folder, core, &self.wanted.gateway, &url, 100)?,
-            Kind::TidegateNoLog => tidegate::start(folder, core, &self.wanted.gateway, &url, 0)?,
-            other => peers::start(other, folder, core, redis)?,
+            Kind::Tidegate => tidegate::start(folder, core, &self.wanted.gateway, &url, 100, certificate)?,
+            Kind::TidegateNoLog => tidegate::start(folder, core, &self.wanted.gateway, &url, 0, certificate)?,
+            _ => peers::start(&self.wanted, folder, core, redis, certificate)?,
         };
         let address = SocketAddr::from(([127, 0, 0, 1], program.port));
         Ok(Node { program, address })
@@ -188,6 +213,7 @@ impl Server {
             protocol: self.wanted.kind.protocol(),
             server: Process::of(&pids),
             redis: Process::of(&redis),
+            authority: self.certificate.as_ref().map(|one| one.der.clone()),
         }
     }
 

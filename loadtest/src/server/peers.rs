@@ -6,8 +6,9 @@ use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
 
-use crate::server::Kind;
+use crate::server::certificate::Certificate;
 use crate::server::program::{Program, answers, find, port, start as run};
+use crate::server::{Kind, Wanted};
 
 const NCHAN: &str = "/usr/lib/nginx/modules/ngx_nchan_module.so";
 const SOCKETIO: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/peers/socketio");
@@ -37,7 +38,14 @@ pub(super) fn missing(kind: Kind) -> Option<String> {
         .then(|| format!("{program} is not in PATH: {how}"))
 }
 
-pub(super) fn start(kind: Kind, folder: &Path, core: u32, redis: u16) -> Result<Program> {
+pub(super) fn start(
+    wanted: &Wanted,
+    folder: &Path,
+    core: u32,
+    redis: u16,
+    certificate: Option<&Certificate>,
+) -> Result<Program> {
+    let (kind, deflate) = (wanted.kind, wanted.deflate);
     let listen = port()?;
     let write = |name: &str, text: String| -> Result<String> {
         let file = folder.join(name);
@@ -54,11 +62,11 @@ pub(super) fn start(kind: Kind, folder: &Path, core: u32, redis: u16) -> Result<
             run(folder, core, listen, &own, &arguments[..most])
         }
         Kind::Nats => {
-            let file = write("nats.conf", nats(listen, port()?))?;
+            let file = write("nats.conf", nats(listen, port()?, deflate, certificate))?;
             run(folder, core, listen, &found("nats-server")?, &["-c", &file])
         }
         Kind::Nchan | Kind::NchanRedis => {
-            let file = write("nginx.conf", nchan(listen, redis, folder))?;
+            let file = write("nginx.conf", nchan(listen, redis, folder, deflate))?;
             let dir = folder.display().to_string();
             let program = run(folder, core, listen, &found("nginx")?, &["-p", &dir, "-c", &file])?;
             // It listens before its worker is there, and that before it has Redis.
@@ -73,17 +81,18 @@ pub(super) fn start(kind: Kind, folder: &Path, core: u32, redis: u16) -> Result<
             run(folder, core, listen, &found("mosquitto")?, &["-c", &file])
         }
         Kind::Socketio => {
+            let compression = if deflate { "deflate" } else { "plain" };
             let script = modules()?.join("server.mjs").display().to_string();
             run(
                 folder,
                 core,
                 listen,
                 "node",
-                &[&script, &number, &redis.to_string()],
+                &[&script, &number, &redis.to_string(), compression],
             )
         }
         Kind::Centrifugo => {
-            let file = write("centrifugo.json", centrifugo(listen, redis))?;
+            let file = write("centrifugo.json", centrifugo(listen, redis, deflate))?;
             run(folder, core, listen, &found("centrifugo")?, &["-c", &file])
         }
         Kind::Tidegate | Kind::TidegateNoLog => anyhow::bail!("it is no peer"),
@@ -95,15 +104,19 @@ fn found(name: &str) -> Result<String> {
     Ok(file.display().to_string())
 }
 
-fn nats(listen: u16, plain: u16) -> String {
+fn nats(listen: u16, plain: u16, deflate: bool, certificate: Option<&Certificate>) -> String {
+    let tls = certificate.map_or_else(
+        || "no_tls: true".into(),
+        |one| format!("tls {{ cert_file: \"{}\", key_file: \"{}\" }}", one.file, one.key),
+    );
     format!(
         "listen: \"127.0.0.1:{plain}\"\nmax_connections: 100000\n\
-         websocket {{ listen: \"127.0.0.1:{listen}\", no_tls: true, compression: false }}\n"
+         websocket {{ listen: \"127.0.0.1:{listen}\", {tls}, compression: {deflate} }}\n"
     )
 }
 
 /// One worker; its buffer is what a topic's log is.
-fn nchan(listen: u16, redis: u16, folder: &Path) -> String {
+fn nchan(listen: u16, redis: u16, folder: &Path, deflate: bool) -> String {
     let (upstream, pass) = if redis == 0 {
         (String::new(), "")
     } else {
@@ -111,6 +124,11 @@ fn nchan(listen: u16, redis: u16, folder: &Path) -> String {
             format!("upstream shared {{ nchan_redis_server redis://127.0.0.1:{redis}; }}"),
             "nchan_redis_pass shared;",
         )
+    };
+    let deflate = if deflate {
+        "nchan_deflate_message_for_websocket on;"
+    } else {
+        ""
     };
     let folder = folder.display();
     format!(
@@ -139,7 +157,7 @@ http {{
       nchan_subscriber websocket; nchan_channel_id $1; nchan_subscriber_first_message newest; {pass}
     }}
     location ~ ^/pub/(.+)$ {{
-      nchan_publisher http; nchan_channel_id $1; nchan_message_buffer_length 100; {pass}
+      nchan_publisher http; nchan_channel_id $1; nchan_message_buffer_length 100; {deflate} {pass}
     }}
   }}
 }}
@@ -156,9 +174,10 @@ fn mosquitto(listen: u16, plain: u16) -> String {
 }
 
 /// Version 6, with as much history as Tidegate has log.
-fn centrifugo(listen: u16, redis: u16) -> String {
+fn centrifugo(listen: u16, redis: u16, deflate: bool) -> String {
     format!(
         r#"{{"http_server": {{"address": "127.0.0.1", "port": "{listen}"}}, "client": {{"insecure": true}},
+"websocket": {{"compression": {deflate}}},
 "engine": {{"type": "redis", "redis": {{"address": "redis://127.0.0.1:{redis}"}}}},
 "channel": {{"without_namespace": {{"allow_subscribe_for_client": true, "allow_publish_for_client": true,
 "allow_subscribe_for_anonymous": true, "allow_publish_for_anonymous": true,

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use anyhow::{Context, Result};
 
+use crate::server::certificate::Certificate;
 use crate::server::program::{self, Program};
 
 pub(super) fn start(
@@ -12,12 +13,16 @@ pub(super) fn start(
     gateway: &Path,
     redis: &str,
     log_size: usize,
+    certificate: Option<&Certificate>,
 ) -> Result<Program> {
     let gateway = gateway.canonicalize().with_context(|| {
         let file = gateway.display();
         format!("{file}: cargo build --release -p tidegate-gateway makes it, --gateway says where it is")
     })?;
     let (listen, admin) = (program::port()?, program::port()?);
+    let tls = certificate.map_or_else(String::new, |one| {
+        format!("[gateway.tls]\ncert = \"{}\"\nkey = \"{}\"", one.file, one.key)
+    });
     let text = format!(
         r#"
 [redis]
@@ -25,6 +30,7 @@ url = "{redis}"
 [gateway]
 listen = "127.0.0.1:{listen}"
 admin_listen = "127.0.0.1:{admin}"
+{tls}
 [auth]
 anonymous = true
 [limits]
