@@ -8,6 +8,7 @@ use std::task::{Context, Poll};
 use tidegate_shared::broker::{BrokerError, Draft, From};
 use tidegate_shared::code::ErrorCode;
 use tidegate_shared::job::{JobDraft, JobError, JobId, JobRecord, JobState, Submitted};
+use tidegate_shared::position::Since;
 use tidegate_shared::publication::{Publication, Snapshot};
 use tidegate_shared::topic::Topic;
 use tokio::time::Instant;
@@ -15,13 +16,13 @@ use tokio::time::Instant;
 use super::calling;
 use super::membership::{left, unknown};
 use crate::calls::Asker;
-use crate::dialect::{Failure, Reply, Roll};
+use crate::dialect::{Failure, Reply, RequestId, Roll};
 use crate::hub::Standing;
 use crate::identity::{Identity, LoginError, TokenError};
 use crate::node::Node;
 use crate::outbox::Outbox;
 use crate::permission::Own;
-use crate::presence::roll;
+use crate::presence::{Attendance, roll};
 use crate::session::{Operation, Outcome, Ticket, Work};
 
 type Running = Pin<Box<dyn Future<Output = (Ticket, Outcome)> + Send>>;
@@ -79,22 +80,8 @@ fn begin(operation: Operation, node: Arc<Node>, outbox: Arc<Outbox>) -> Running 
             boxed(ticket, async move {
                 let reply = |standing: Standing| announced_if(announced, subscribed(&topic, standing));
                 let roll = lists.then_some(&node.attendance);
-                let joined = async {
-                    if only.is_some() {
-                        Box::pin(check_own(&node, only)).await?;
-                    }
-                    // First on the list, then subscribed: so the list that the reply has is complete, and
-                    // who hears of the joining may answer.
-                    let seat = node.take_seat(&outbox, &topic).await?;
-                    node.hub
-                        .join(&outbox, &topic, since, id.as_ref(), roll, reply)
-                        .await?;
-                    if let Some(seat) = seat {
-                        seat.stay();
-                    }
-                    Ok(())
-                };
-                Outcome::Joined(joined.await)
+                let asked = (&topic, since, id.as_ref());
+                Outcome::Joined(join(&node, &outbox, asked, only, roll, reply).await)
             })
         }
         Work::Part { topic, announced } => boxed(ticket, async move {
@@ -125,14 +112,7 @@ fn begin(operation: Operation, node: Arc<Node>, outbox: Arc<Outbox>) -> Running 
                 Err(failure) => Reply::Failed(failure),
             })
         }),
-        Work::Verify { token } => boxed(ticket, async move {
-            let verified = verify(&node, &token).await;
-            let left = verified.as_ref().ok().and_then(|identity| left(&node, identity));
-            Outcome::Verified {
-                ends: left.map(|left| (Instant::now(), left)),
-                verified: verified.map(Arc::new),
-            }
-        }),
+        Work::Verify { token } => boxed(ticket, async move { verified(&node, &token).await }),
         Work::Login { user, password } => boxed(ticket, async move {
             let from = node.address(outbox.session());
             let identity = node.users.check(&user, &password, from).await;
@@ -150,9 +130,9 @@ fn begin(operation: Operation, node: Arc<Node>, outbox: Arc<Outbox>) -> Running 
         Work::Job { topic, since } => boxed(ticket, async move {
             let reply = |standing: Standing| announced_if(true, subscribed(&topic, standing));
             let joined = node.hub.join(&outbox, &topic, since, None, None, reply).await;
-            if let Err(failure) = &joined {
+            let joined = joined.inspect_err(|failure| {
                 tracing::debug!(%topic, message = failure.message, "a user's job cannot be followed");
-            }
+            });
             Outcome::Job {
                 joined: joined.is_ok(),
             }
@@ -175,6 +155,27 @@ fn begin(operation: Operation, node: Arc<Node>, outbox: Arc<Outbox>) -> Running 
     }
 }
 
+async fn join(
+    node: &Node,
+    outbox: &Arc<Outbox>,
+    (topic, since, id): (&Topic, Option<Since>, Option<&RequestId>),
+    only: Option<Box<Own>>,
+    roll: Option<&Arc<Attendance>>,
+    reply: impl Fn(Standing) -> Reply,
+) -> Result<(), Failure> {
+    if only.is_some() {
+        Box::pin(check_own(node, only)).await?;
+    }
+    // First on the list, then subscribed: so the list that the reply has is complete, and who hears of the joining may
+    // answer.
+    let seat = node.take_seat(outbox, topic).await?;
+    node.hub.join(outbox, topic, since, id, roll, reply).await?;
+    if let Some(seat) = seat {
+        seat.stay();
+    }
+    Ok(())
+}
+
 fn boxed(ticket: Ticket, outcome: impl Future<Output = Outcome> + Send + 'static) -> Running {
     Box::pin(async move { (ticket, outcome.await) })
 }
@@ -186,6 +187,15 @@ fn subscribed(topic: &Topic, standing: Standing) -> Reply {
         recovered: standing.recovered,
         snapshot: standing.snapshot,
         roll: standing.roll,
+    }
+}
+
+async fn verified(node: &Node, token: &str) -> Outcome {
+    let verified = verify(node, token).await;
+    let left = verified.as_ref().ok().and_then(|identity| left(node, identity));
+    Outcome::Verified {
+        ends: left.map(|left| (Instant::now(), left)),
+        verified: verified.map(Arc::new),
     }
 }
 
