@@ -40,6 +40,7 @@ use tokio::time::Instant;
 
 use crate::dialect::{Format, Goodbye};
 use crate::transport::accept::Writer;
+use chosen::Chosen;
 use direct::Direct;
 use queue::Queue;
 
@@ -48,10 +49,10 @@ use queue::Queue;
 pub(crate) struct Outbox {
     session: SessionId,
     format: Format,
-    /// Of some topics it is handed only what its client has chosen.
-    chooses: bool,
     /// Most bytes that wait. One item may pass it if nothing else waits.
-    limit: usize,
+    limit: u32,
+    /// Of some topics it is handed only what its client has chosen.
+    chosen: Option<Box<Mutex<Chosen>>>,
     queue: Mutex<Queue>,
 }
 
@@ -102,8 +103,8 @@ impl Outbox {
         Self {
             session,
             format,
-            chooses: format.dialect().chooses(),
-            limit,
+            limit: u32::try_from(limit).unwrap_or(u32::MAX),
+            chosen: format.dialect().chooses().then(Box::default),
             queue: Mutex::default(),
         }
     }
@@ -124,29 +125,27 @@ impl Outbox {
     }
 
     pub(crate) fn limit(&self) -> usize {
-        self.limit
+        self.limit as usize
     }
 
     /// Whether there may be something that [`Outbox::wants`] says no to.
     pub(crate) fn chooses(&self) -> bool {
-        self.chooses
+        self.chosen.is_some()
     }
 
     /// Whether the client has asked for this one, of a topic that it follows.
     pub(crate) fn wants(&self, publication: &Publication) -> bool {
-        if !self.chooses {
-            return true;
-        }
-        let name = self.format.dialect().choice(publication);
-        name.is_none_or(|name| {
-            let queue = self.queue.lock();
-            queue.chosen.as_ref().is_some_and(|chosen| chosen.has(name))
+        self.chosen.as_ref().is_none_or(|chosen| {
+            let name = self.format.dialect().choice(publication);
+            name.is_none_or(|name| chosen.lock().has(name))
         })
     }
 
-    /// From now on the client hears what has this name, or no longer.
-    pub(crate) fn choose(&self, name: &str, chosen: bool) {
-        self.queue.lock().chosen.get_or_insert_default().set(name, chosen);
+    /// From now on the client hears what has this name, or no longer. Without a choice to make it hears everything.
+    pub(crate) fn choose(&self, name: &str, is_chosen: bool) {
+        if let Some(chosen) = &self.chosen {
+            chosen.lock().set(name, is_chosen);
+        }
     }
 
     pub(crate) fn put(&self, frames: Frames) -> Put {
@@ -156,9 +155,9 @@ impl Outbox {
         }
         if !matches!(frames.origin(), Origin::Any) && (queue.is_coalescing() || self.is_slow(&queue, &frames))
         {
-            return queue.coalesce(frames, self.limit);
+            return queue.coalesce(frames, self.limit());
         }
-        if queue.bytes > 0 && queue.bytes + frames.size() > self.limit {
+        if queue.bytes > 0 && queue.bytes + frames.size() > self.limit() {
             return queue.overflow(frames.messages());
         }
         queue.push(frames)
@@ -189,7 +188,7 @@ impl Outbox {
             return Put::Ending;
         }
         let size = frames.as_ref().map_or(0, Frames::size);
-        if queue.bytes > 0 && queue.bytes + size > self.limit {
+        if queue.bytes > 0 && queue.bytes + size > self.limit() {
             return Put::Behind;
         }
         if let Some(lag) = &mut queue.lag {
@@ -233,7 +232,7 @@ impl Outbox {
 
     /// Whether these would be more than a client that keeps up has waiting.
     fn is_slow(&self, queue: &Queue, frames: &Frames) -> bool {
-        queue.bytes > 0 && queue.bytes + frames.size() > self.limit / SLOW
+        queue.bytes > 0 && queue.bytes + frames.size() > self.limit() / SLOW
     }
 
     /// Ends the connection. `false` if it is ending already.

@@ -3,7 +3,6 @@
 use std::collections::VecDeque;
 use std::task::{Context, Waker};
 
-use super::chosen::Chosen;
 use super::direct::Direct;
 use super::lag::Lag;
 use super::{Ending, Frames, Order, Put};
@@ -17,8 +16,6 @@ pub(super) struct Queue {
     pub(super) waker: Option<Waker>,
     /// Boxed, as nearly no connection has one.
     pub(super) ending: Option<Box<Ending>>,
-    /// Only of clients that choose.
-    pub(super) chosen: Option<Box<Chosen>>,
     /// Only while the client does not keep up.
     pub(super) lag: Option<Box<Lag>>,
     /// For the connection's session, in the order they were given.

@@ -16,9 +16,10 @@ const BATCH: usize = 200;
 const HELD: &str = "
 local held = {}
 for _, id in ipairs(redis.call('ZRANGE', KEYS[1], 0, -1)) do
-  local job = redis.call('HMGET', KEYS[2] .. id, 'worker', 'attempt')
+  local job = redis.call('HMGET', KEYS[2] .. id, 'worker', 'e')
   if job[1] == ARGV[1] then
-    held[#held + 1], held[#held + 2] = id, job[2]
+    -- Behind what stands for `\"attempt\":`.
+    held[#held + 1], held[#held + 2] = id, string.match(job[2], '\\5(%d+)')
   end
 end
 return held";
@@ -29,12 +30,14 @@ local found = {}
 for _, id in ipairs(ARGV) do
   local ends = 0
   for _, entry in ipairs(redis.call('LRANGE', KEYS[1] .. id .. ':log', 0, -1)) do
-    local state = string.match(entry, '\"state\":\"(%l+)\"')
+    local state = string.match(entry, '\\4(%l+)\\5')
     if state == 'succeeded' or state == 'failed' or state == 'cancelled' then
       ends = ends + 1
     end
   end
-  found[#found + 1], found[#found + 2] = redis.call('HGET', KEYS[1] .. id, 'top') or '', tostring(ends)
+  -- Version, epoch, tag, time, what the attempt holds, and the number.
+  local top = string.match(redis.call('HGET', KEYS[1] .. id, 'e') or '', '^%S+ %S+ %S+ %S+ %S+ (%d+)')
+  found[#found + 1], found[#found + 2] = top or '', tostring(ends)
 end
 return found";
 
