@@ -63,6 +63,16 @@ pub(crate) enum BackupError {
     Stopped(#[from] Stopped),
 }
 
+impl BackupError {
+    /// What was asked for stays wrong, however often it is tried.
+    pub(crate) fn is_of_the_request(&self) -> bool {
+        matches!(
+            self,
+            Self::Empty(_) | Self::Relative { .. } | Self::Outside { .. } | Self::NoArchiveName(_)
+        )
+    }
+}
+
 /// The error, and what to do about it if that is known.
 fn advice(error: &io::Error) -> String {
     let advice = match error.kind() {

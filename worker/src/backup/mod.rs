@@ -104,13 +104,14 @@ impl Handler<Backup> for BackupHandler {
                 Some(percent) => context.report(percent, message, &progress),
                 None => context.message(message),
             };
-            Ok(back_up(
-                &roots,
-                &input,
-                context.record(),
-                &report,
-                context.stop(),
-            )?)
+            let done = back_up(&roots, &input, context.record(), &report, context.stop());
+            done.map_err(|error| {
+                if error.is_of_the_request() {
+                    JobFailure::fatal(error)
+                } else {
+                    error.into()
+                }
+            })
         };
         context.spawn_blocking(work).await
     }

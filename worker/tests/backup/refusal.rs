@@ -6,10 +6,28 @@ use std::os::unix::process::CommandExt;
 use std::process::Command;
 
 use serde_json::json;
-use tidegate_shared::job::JobState;
+use tidegate_shared::job::{JobDraft, JobState};
+use tidegate_shared::json::RawJson;
+use tidegate_shared::name::{JobType, QueueName};
 
 use crate::support::Bench;
 use crate::{Backups, failure, start};
+
+#[tokio::test]
+async fn a_path_that_is_refused_is_not_tried_again() {
+    let backups = Backups::new();
+    let queue = QueueName::parse("default").expect("a queue");
+    let kind = JobType::parse("backup").expect("a type");
+    let data = RawJson::parse(&json!({ "source": "/etc" }).to_string().into()).expect("JSON");
+    let draft = JobDraft {
+        max_attempts: Some(3),
+        ..JobDraft::new(&queue, kind, data)
+    };
+    let submitted = backups.bench.backend.jobs.submit(draft).await.expect("submitted");
+    let record = backups.bench.ended(&submitted.record.id).await;
+    assert_eq!((record.state, record.attempt), (JobState::Failed, 1));
+    backups.stop().await;
+}
 
 #[tokio::test]
 async fn paths_outside_of_the_roots_are_refused_whether_or_not_they_exist() {
