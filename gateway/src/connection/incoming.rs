@@ -84,7 +84,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             }
             Ok(Decoded::InTurn(requests)) => {
                 let id = requests.iter().find_map(|one| one.id.as_ref());
-                if !requests.iter().any(|one| session.is_free(one))
+                if !requests.iter().any(|one| session.takes_free_one(one))
                     && let Some(refused) = session.over_rate(now, "subscribe", id)
                 {
                     return refused;

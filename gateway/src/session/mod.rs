@@ -174,7 +174,7 @@ impl Session {
 
     /// A command that came from the client itself, unless it sends too many.
     pub(crate) fn on_request(&mut self, request: Request, now: Instant) -> Vec<Effect> {
-        if self.is_free(&request) {
+        if self.takes_free_one(&request) {
             return self.on_command(request);
         }
         let action = request.command.name();

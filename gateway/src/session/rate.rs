@@ -30,8 +30,8 @@ enum Charge {
 }
 
 impl Session {
-    /// Whether this one is among the subscribes that do not count: one less is left then.
-    pub(crate) fn is_free(&mut self, request: &Request) -> bool {
+    /// Counts it among the subscribes that are free, if it is one and there are any left.
+    pub(crate) fn takes_free_one(&mut self, request: &Request) -> bool {
         let is_free = matches!(request.command, Command::Subscribe { .. }) && self.free_subscribes > 0;
         self.free_subscribes -= u8::from(is_free);
         is_free

@@ -1,12 +1,10 @@
 //! Where Redis is. Beside [`super::endpoint`] the only place that sees the password.
 
 use std::fmt;
-use std::sync::Arc;
 
 use fred::types::RespVersion;
-use fred::types::config::{Config, ServerConfig, TlsConnector as TlsOfFred};
+use fred::types::config::{Config, ServerConfig, TlsConnector};
 use thiserror::Error;
-use tokio_rustls::TlsConnector;
 
 use super::endpoint::Endpoint;
 use crate::config;
@@ -75,7 +73,6 @@ pub(super) struct Address {
     /// Those that the URL names, at least one.
     pub(super) servers: Vec<Server>,
     config: Config,
-    tls: Option<TlsConnector>,
 }
 
 impl Address {
@@ -109,8 +106,7 @@ impl Address {
         if redis.url.starts_with("rediss") {
             let shown = redis.client.as_ref().map(|(cert, key)| (&**cert, &**key));
             let client = tls::client(redis.ca.as_deref(), shown)?;
-            address.tls = Some(TlsConnector::from(Arc::new(client.clone())));
-            address.config.tls = Some(TlsOfFred::from(client).into());
+            address.config.tls = Some(TlsConnector::from(client).into());
         }
         Ok(address)
     }
@@ -128,7 +124,6 @@ impl Address {
                 port: server.port,
             }],
             config,
-            tls: None,
         })
     }
 
@@ -170,7 +165,6 @@ impl Address {
             kind,
             servers,
             config,
-            tls: None,
         })
     }
 
@@ -184,7 +178,6 @@ impl Address {
         Endpoint {
             server: server.clone(),
             config,
-            tls: self.tls.clone(),
         }
     }
 

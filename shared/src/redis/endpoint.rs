@@ -6,12 +6,11 @@ use std::time::Duration;
 
 use fred::clients::Client;
 use fred::types::config::{
-    Config, ConnectionConfig, PerformanceConfig, ReconnectError, TcpConfig, UnresponsiveConfig,
+    Config, ConnectionConfig, PerformanceConfig, ReconnectError, TcpConfig, TlsConnector, UnresponsiveConfig,
 };
 use socket2_for_fred::{SockRef, TcpKeepalive};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
-use tokio_rustls::TlsConnector;
 use tokio_rustls::rustls::pki_types::ServerName;
 
 use super::address::Server;
@@ -30,7 +29,6 @@ const COMMAND_QUEUE: usize = 16_384;
 pub(super) struct Endpoint {
     pub(super) server: Server,
     pub(super) config: Config,
-    pub(super) tls: Option<TlsConnector>,
 }
 
 /// A connection, with TLS or without.
@@ -81,7 +79,7 @@ impl Endpoint {
         let stream = TcpStream::connect((&**host, *port)).await?;
         stream.set_nodelay(true)?;
         SockRef::from(&stream).set_tcp_keepalive(&keepalive())?;
-        let Some(tls) = &self.tls else {
+        let Some(TlsConnector::Rustls(tls)) = self.config.tls.as_ref().map(|tls| &tls.connector) else {
             return Ok(Box::new(stream));
         };
         let name = ServerName::try_from(host.to_string()).map_err(io::Error::other)?;

@@ -1,8 +1,8 @@
 //! What servers use, every two seconds, to who follows `resource-monitor:SERVER`.
 //!
 //! Who follows one makes a call, which puts its name on a list for a minute; whether anybody still does is what
-//! presence of that topic says. So names of servers that there are not are answered as well, and what nobody follows is not
-//! looked at. One worker does it, whichever is first.
+//! presence of that topic says. So names of servers that there are not are answered as well, and what nobody follows is
+//! not looked at. One worker does it, whichever is first.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
