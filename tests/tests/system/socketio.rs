@@ -52,7 +52,8 @@ async fn whatever_carries_them_and_wherever_they_are_clients_in_a_room_see_the_s
                     &mut clients[0]
                 };
                 actor.emit("player_action", &action).await?;
-                for client in &mut clients {
+                let stranger = (number % 2 == 0).then_some(&mut stranger);
+                for client in clients.iter_mut().chain(stranger) {
                     let update = client.event("world_update").await?;
                     ensure!(update == action, "{update}");
                 }

@@ -16,6 +16,8 @@ use super::packet::ROOT;
 const MUD_ROOM: &str = "mud:room:";
 /// What concerns everybody in the game.
 const MUD_WORLD: &str = "mud:world";
+/// What happens in the game.
+pub(super) const UPDATE: &str = "world_update";
 
 /// What the events of the namespace `/` mean.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -75,7 +77,7 @@ pub(super) fn exists(config: &Config, namespace: &str) -> bool {
 /// What a publication that names no event is to clients.
 pub(super) fn default_event(topic: &Topic) -> &'static str {
     if topic.as_str().starts_with(MUD_ROOM) || topic.as_str() == MUD_WORLD {
-        "world_update"
+        UPDATE
     } else {
         "message"
     }

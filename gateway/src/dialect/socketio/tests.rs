@@ -203,6 +203,9 @@ fn the_game_is_played_as_its_document_says() {
         None,
         r#"{"action":"gone"}"#,
     ));
+    // Who acts in a room without being there sees it, too.
+    client.send(r#"42["player_action",{"action":"shout","room_id":"room1"}]"#);
+    client.answer(&Reply::Published { position: None });
     insta::assert_snapshot!(client.written);
 }
 

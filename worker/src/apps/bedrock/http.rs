@@ -1,6 +1,7 @@
 //! The routes of the manager's HTTP API that look at servers or start tasks, as calls of `bedrock.http`.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -18,6 +19,10 @@ use crate::{
 
 /// Most backups that are listed.
 const LISTED: usize = 1_000;
+/// What is left of a request's time when it is answered without knowing how its task ends.
+const TO_ANSWER: Duration = Duration::from_secs(1);
+/// Between two looks at a task whose end is waited for.
+const BETWEEN_LOOKS: Duration = Duration::from_millis(20);
 
 pub(super) fn register(worker: WorkerBuilder, bedrock: &Arc<Bedrock>) -> WorkerBuilder {
     let bedrock = Arc::clone(bedrock);
@@ -66,7 +71,7 @@ impl Bedrock {
                         |refused| refused,
                         |id| {
                             let told = json!({
-                                "status": "accepted", "message": text, "server_name": name, "task_id": id,
+                                "status": "accepted", "message": text, "server_name": name, "task_id": id.as_str(),
                             });
                             HttpAnswer::json(200, &told)
                         },
@@ -119,9 +124,9 @@ impl Bedrock {
                 }
                 return sent(name, self.send_command(context, name, &command).await);
             }
-            ("POST", ["start"]) => ("server_start", plain, "Start operation"),
-            ("POST", ["stop"]) => ("server_stop", plain, "Stop operation"),
-            ("POST", ["restart"]) => ("server_restart", plain, "Restart operation"),
+            ("POST", [change @ ("start" | "stop" | "restart")]) => {
+                return self.change(request, context, (name, home), change).await;
+            }
             ("POST", ["backup", "action"]) => {
                 let kind = body.backup_type.unwrap_or_default().to_lowercase();
                 if !["world", "config", "all"].contains(&kind.as_str()) {
@@ -171,15 +176,46 @@ impl Bedrock {
         let started = self
             .begin(context, request, &format!("bedrock.{kind}"), &data)
             .await;
-        started.map_or_else(
-            |refused| refused,
-            |id| {
-                HttpAnswer::json(
-                    202,
-                    &json!({ "status": "accepted", "message": text, "task_id": id }),
-                )
-            },
-        )
+        started.map_or_else(|refused| refused, |id| accepted(&text, &id))
+    }
+
+    /// A server is started, stopped or restarted by a task of whoever asks. The answer is what came of it, which clients
+    /// of either generation take; that it goes on, if it does when nobody waits for the answer any longer.
+    async fn change(
+        &self,
+        request: &HttpRequest,
+        context: &CallContext,
+        (server, home): (&str, &Home),
+        change: &str,
+    ) -> HttpAnswer {
+        let changed = |outcome: &str, what: &str| {
+            ok(&json!({
+                "status": "success", "outcome": outcome, "server_name": server,
+                "message": format!("Server '{server}' {what}."),
+            }))
+        };
+        let (outcome, what) = match (change, home.running().is_some()) {
+            ("start", true) => return changed("already_running", "is already running"),
+            ("stop", false) => return changed("already_stopped", "was already stopped"),
+            ("start", false) => ("started", "process started"),
+            ("stop", true) => ("stopped", "stopped successfully"),
+            (_, false) => ("started", "restarted successfully"),
+            (_, true) => ("restarted", "restarted successfully"),
+        };
+        let kind = format!("bedrock.server_{change}");
+        let plain = json!({ "server_name": server });
+        let id = match self.begin(context, request, &kind, &plain).await {
+            Ok(id) => id,
+            Err(refused) => return refused,
+        };
+        match ended(context, &id).await {
+            Some(record) if record.state == JobState::Succeeded => changed(outcome, what),
+            Some(record) => refusal(500, reason(&record)),
+            None => accepted(
+                &format!("The {change} of server '{server}' goes on in background."),
+                &id,
+            ),
+        }
     }
 
     /// Starts a task of whoever asks. Gives its id.
@@ -189,7 +225,7 @@ impl Bedrock {
         request: &HttpRequest,
         kind: &str,
         data: &Value,
-    ) -> Result<String, HttpAnswer> {
+    ) -> Result<JobId, HttpAnswer> {
         let draft = match draft(kind, data) {
             Ok(draft) => JobDraft {
                 user: request.user.clone(),
@@ -200,7 +236,7 @@ impl Bedrock {
             Err(message) => return Err(refusal(500, message)),
         };
         match context.submit(draft).await {
-            Ok(submitted) => Ok(submitted.record.id.as_str().to_owned()),
+            Ok(submitted) => Ok(submitted.record.id),
             Err(error) => Err(refusal(503, error.to_string())),
         }
     }
@@ -279,6 +315,26 @@ fn sent(server: &str, done: Result<Outcome, JobFailure>) -> HttpAnswer {
     }
 }
 
+fn accepted(message: &str, task: &JobId) -> HttpAnswer {
+    let told = json!({ "status": "accepted", "message": message, "task_id": task.as_str() });
+    HttpAnswer::json(202, &told)
+}
+
+/// How a task ended; absent if it has not while an answer can still be given.
+async fn ended(context: &CallContext, task: &JobId) -> Option<JobRecord> {
+    let until = context.deadline().checked_sub(TO_ANSWER)?;
+    let ended = async {
+        loop {
+            match context.job(task).await {
+                Ok(record) if record.state.is_terminal() => return Some(record),
+                Ok(_) => tokio::time::sleep(BETWEEN_LOOKS).await,
+                Err(_) => return None,
+            }
+        }
+    };
+    tokio::time::timeout_at(until.into(), ended).await.ok().flatten()
+}
+
 /// A task as its user's connections are told of it.
 async fn task(request: &HttpRequest, context: &CallContext, id: &str) -> HttpAnswer {
     let found = match JobId::parse(id) {
@@ -293,11 +349,9 @@ async fn task(request: &HttpRequest, context: &CallContext, id: &str) -> HttpAns
 }
 
 fn told(record: &JobRecord) -> Value {
-    let error = record.error.as_deref().unwrap_or("Task failed.");
     let (status, message) = match record.state {
         JobState::Succeeded => ("success", "Task completed successfully."),
-        JobState::Failed => ("error", error),
-        JobState::Cancelled => ("error", "Task was cancelled."),
+        JobState::Failed | JobState::Cancelled => ("error", reason(record)),
         JobState::Scheduled | JobState::Queued | JobState::Running | JobState::Retrying => {
             ("in_progress", "Task is running.")
         }
@@ -306,6 +360,14 @@ fn told(record: &JobRecord) -> Value {
         "status": status, "message": message, "result": record.result,
         "username": record.user.as_ref().map(UserId::as_str),
     })
+}
+
+/// Why a task did not succeed.
+fn reason(record: &JobRecord) -> &str {
+    match record.state {
+        JobState::Cancelled => "Task was cancelled.",
+        _ => record.error.as_deref().unwrap_or("Task failed."),
+    }
 }
 
 fn ok<T: serde::Serialize>(body: &T) -> HttpAnswer {

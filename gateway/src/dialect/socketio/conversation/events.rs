@@ -178,7 +178,13 @@ impl Conversation {
             None => app.common(name),
         };
         let topic = topic.ok_or_else(|| bad("`room_id` is no name for a room"))?;
-        self.put(name, topic, data.clone(), None, ack, true, steps);
+        let is_in = self.follows(&topic);
+        let ticket = Ticket::Publish {
+            space: name.into(),
+            ack,
+            seen: (!is_in).then(|| data.clone()),
+        };
+        self.ask(ticket, true, publication(topic, data.clone(), None), steps);
         Ok(())
     }
 
@@ -197,35 +203,13 @@ impl Conversation {
             (_, Some(args)) => event::to_data(&args),
             (data, None) => data.unwrap_or_else(RawJson::null),
         };
-        self.put(name, topic, data, event, ack, false, steps);
-        Ok(())
-    }
-
-    #[expect(
-        clippy::too_many_arguments,
-        reason = "each is another part of one publication"
-    )]
-    fn put(
-        &mut self,
-        name: &str,
-        topic: Topic,
-        data: RawJson,
-        event: Option<EventName>,
-        ack: Option<u64>,
-        granted: bool,
-        steps: &mut Vec<Step>,
-    ) {
         let ticket = Ticket::Publish {
             space: name.into(),
             ack,
+            seen: None,
         };
-        let command = Command::Publish {
-            topic,
-            data,
-            event,
-            key: None,
-        };
-        self.ask(ticket, granted, command, steps);
+        self.ask(ticket, false, publication(topic, data, event), steps);
+        Ok(())
     }
 
     fn room(&self, space: &str, argument: Option<&RawJson>) -> Result<(String, RawJson, Topic), Failure> {
@@ -269,6 +253,15 @@ impl Conversation {
             let array = [b"[{\"error\":", json, b"}]"].concat();
             out.push(engine::message(&space.writer().ack(ack, &array, 0)));
         }
+    }
+}
+
+fn publication(topic: Topic, data: RawJson, event: Option<EventName>) -> Command {
+    Command::Publish {
+        topic,
+        data,
+        event,
+        key: None,
     }
 }
 

@@ -22,7 +22,7 @@ use self::connecting::Offer;
 use self::space::{Phase, Space};
 use super::binary;
 use super::engine::{Malformed, Out};
-use super::names::App;
+use super::names::{self, App};
 use super::packet::{Kind, Packet};
 use super::record::{Answer, Event, Record};
 use crate::dialect::{Command, Request, RequestId};
@@ -80,19 +80,11 @@ struct Pending {
 #[derive(Debug)]
 enum Ticket {
     /// A namespace is entered when the client's token counts.
-    Enter {
-        space: Box<str>,
-        offer: Offer,
-    },
+    Enter { space: Box<str>, offer: Offer },
     /// A room that the client was in when it was here last.
-    Recover {
-        space: Box<str>,
-        topic: Topic,
-    },
+    Recover { space: Box<str>, topic: Topic },
     /// A topic that all clients of a namespace follow.
-    Common {
-        topic: Topic,
-    },
+    Common { topic: Topic },
     Join {
         space: Box<str>,
         topic: Topic,
@@ -107,6 +99,8 @@ enum Ticket {
     Publish {
         space: Box<str>,
         ack: Option<u64>,
+        /// What a player did in a room where it is not: it sees that, too.
+        seen: Option<RawJson>,
     },
     /// Nobody waits.
     Nothing,
@@ -231,7 +225,10 @@ impl Conversation {
             Some(Ticket::Leave { space, room, ack }) => {
                 self.tell(&space, ack, "room_left", &room_object(&room), out);
             }
-            Some(Ticket::Publish { space, ack }) => {
+            Some(Ticket::Publish { space, ack, seen }) => {
+                if let (Some(data), false) = (seen, answer.is_failure) {
+                    self.tell(&space, None, names::UPDATE, data.as_bytes(), out);
+                }
                 if answer.is_failure {
                     self.tell_failure(&space, ack, &answer.json, out);
                 } else if let (Some(space), Some(ack)) = (self.space(&space), ack) {

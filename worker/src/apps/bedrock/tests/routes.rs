@@ -41,8 +41,8 @@ async fn the_managers_routes_start_tasks_of_whoever_asks() {
     assert_eq!(ground.ended(&begun).await["body"]["status"], "success");
     let listed = ground.http("GET", "/bedrock/api/servers", Value::Null).await;
     assert_eq!(listed["body"]["servers"][0]["name"], "one");
+    ground.does("server_start", one()).await;
     for (method, path, body) in [
-        ("POST", "start", Value::Null),
         ("POST", "backup/action", json!({ "backup_type": "all" })),
         ("POST", "backups/prune", Value::Null),
         ("DELETE", "world/reset", Value::Null),
@@ -85,4 +85,33 @@ async fn the_managers_routes_start_tasks_of_whoever_asks() {
         assert_eq!(refused["status"], status, "{path}: {refused}");
         assert!(refused["body"]["detail"].is_string());
     }
+}
+
+/// The client's models for these answers take no other fields.
+#[tokio::test(flavor = "multi_thread")]
+async fn who_starts_stops_or_restarts_a_server_is_told_what_came_of_it() {
+    let ground = Ground::start();
+    ground.does("server_install", one()).await;
+    for (change, outcome, message) in [
+        ("start", "started", "process started"),
+        ("start", "already_running", "is already running"),
+        ("restart", "restarted", "restarted successfully"),
+        ("stop", "stopped", "stopped successfully"),
+        ("stop", "already_stopped", "was already stopped"),
+        ("restart", "started", "restarted successfully"),
+    ] {
+        let path = format!("/api/server/one/{change}");
+        let answer = ground.http("POST", &path, Value::Null).await;
+        let told = json!({
+            "status": "success", "outcome": outcome, "server_name": "one",
+            "message": format!("Server 'one' {message}."),
+        });
+        assert_eq!((&answer["status"], &answer["body"]), (&json!(200), &told));
+    }
+    assert_eq!(
+        ground.told("after_server_start").await.len(),
+        3,
+        "each that began"
+    );
+    assert_eq!(ground.told("after_server_stop").await.len(), 2);
 }
