@@ -7,6 +7,8 @@ use thiserror::Error;
 use tidegate_shared::config::Config;
 use tokio::net::{TcpListener, TcpSocket};
 
+use crate::transport::accept::options;
+
 /// Connections that may wait to be accepted. With the usual 128, 200 simultaneous handshakes overflowed
 /// it and waited a second for the next SYN.
 const BACKLOG: u32 = 4_096;
@@ -77,6 +79,7 @@ fn listen(address: SocketAddr) -> io::Result<TcpListener> {
     }?;
     // A restarted node need not wait for the connections of the one before to be forgotten.
     socket.set_reuseaddr(true)?;
+    options::set(&socket);
     socket.bind(address)?;
     socket.listen(BACKLOG)
 }

@@ -22,6 +22,10 @@ use tokio_util::sync::CancellationToken;
 
 use crate::args::Args;
 
+/// The system's lets the heap of a node grow for as long as clients come and go: what one leaves is cut up for others.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 #[tokio::main]
 async fn main() -> ExitCode {
     match node(&Args::parse()).await {

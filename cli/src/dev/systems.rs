@@ -44,14 +44,21 @@ const PAGES: [(&str, &str, &str); 5] = [
 
 pub(super) fn router(config: &Config) -> Router {
     PAGES.iter().fold(Router::new(), |router, (name, dialect, page)| {
-        let fits = |one: &&Endpoint| {
-            let of_app = one.app.is_empty() || one.app == *name;
-            one.dialect.as_str() == *dialect && of_app && !one.path.contains('{')
-        };
-        let endpoint = config.endpoints.iter().find(fits).map(place);
+        let endpoint = endpoint(config, name, dialect).map(place);
         let page = filled(page, &endpoint.unwrap_or_default());
         router.route(&format!("/try/{name}"), served(page))
     })
+}
+
+/// Where a page connects to: its own server, if that has an endpoint for it. At another port it is a page of another
+/// origin, which is refused unless the configuration lets it.
+fn endpoint<'a>(config: &'a Config, name: &str, dialect: &str) -> Option<&'a Endpoint> {
+    let fits = |one: &&Endpoint| {
+        let of_app = one.app.is_empty() || one.app == name;
+        one.dialect.as_str() == dialect && of_app && !one.path.contains('{')
+    };
+    let fitting = config.endpoints.iter().filter(fits);
+    fitting.min_by_key(|one| one.listen.is_some())
 }
 
 /// Its path, after the port if that is another one than the page's. Paths have nothing in them that would end
@@ -109,6 +116,14 @@ mod tests {
         };
         assert_eq!(place(&of("/arma/ws", None)), "/arma/ws");
         assert_eq!(place(&of("/arma/ws", Some("0.0.0.0:8765"))), ":8765/arma/ws");
+        let mut config = Config::default();
+        let of_clients = of("/arma/ws", Some("0.0.0.0:8765"));
+        config.endpoints.insert(0, of_clients.clone());
+        let of_pages = endpoint(&config, "arma", "sync").map(place);
+        assert_eq!(of_pages.as_deref(), Some("/arma/ws"), "that of its own server");
+        config.endpoints = vec![of_clients];
+        let elsewhere = endpoint(&config, "arma", "sync").map(place);
+        assert_eq!(elsewhere.as_deref(), Some(":8765/arma/ws"));
         let page = filled(PAGES[0].2, "/live");
         assert!(page.contains("<body data-endpoint=\"/live\">"));
     }

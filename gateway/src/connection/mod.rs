@@ -70,15 +70,20 @@ pub struct Peer {
     pub config: Arc<Config>,
 }
 
-/// Serves a client until one side ends it. The socket has done its handshake.
+/// Serves a client until one side ends it. The socket has done its handshake; what is in `sending` goes out first.
 ///
 /// Not an `async fn`: that would keep room for its arguments beside what is made of them, in every
 /// connection's task.
-pub fn serve<S>(socket: WebSocket<S>, node: &Arc<Node>, peer: &Peer) -> impl Future<Output = ()> + use<S>
+pub fn serve<S>(
+    socket: WebSocket<S>,
+    sending: SendQueue,
+    node: &Arc<Node>,
+    peer: &Peer,
+) -> impl Future<Output = ()> + use<S>
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
-    let mut connection = Connection::begin(socket, node, peer);
+    let mut connection = Connection::begin(socket, sending, node, peer);
     async move {
         let farewell = {
             let mut timer = pin!(tokio::time::sleep_until(connection.member.session.deadline()));
@@ -115,11 +120,11 @@ struct Connection<S> {
 type Farewell = Option<Bytes>;
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
-    fn begin(socket: WebSocket<S>, node: &Arc<Node>, peer: &Peer) -> Self {
+    fn begin(socket: WebSocket<S>, sending: SendQueue, node: &Arc<Node>, peer: &Peer) -> Self {
         let format = peer.format;
         let limits = &peer.config.limits;
         let outbox = Outbox::new(SessionId::new(), format, limits.outbox);
-        let outbox = Arc::new(outbox.writing_to(peer.writer.clone()));
+        let outbox = Arc::new(outbox.writing_to(peer.writer.clone(), &sending));
         let welcome = Push::Welcome(Welcome {
             session: outbox.session(),
             node: &node.id,
@@ -134,7 +139,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         }
         let mut connection = Self {
             socket,
-            sending: SendQueue::new(),
+            sending,
             leaving: Leaving::default(),
             operations: Operations::default(),
             catch_up: CatchUp::default(),

@@ -24,9 +24,10 @@ pub(super) struct Direct {
 }
 
 impl Direct {
-    pub(super) fn new(writer: Option<Writer>) -> Self {
+    pub(super) fn new(writer: Option<Writer>, busy: bool) -> Self {
         Self {
             writer,
+            busy,
             ..Self::default()
         }
     }

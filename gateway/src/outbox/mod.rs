@@ -40,6 +40,7 @@ use tokio::time::Instant;
 
 use crate::dialect::{Format, Goodbye};
 use crate::transport::accept::Writer;
+use crate::transport::ws::SendQueue;
 use chosen::Chosen;
 use direct::Direct;
 use queue::Queue;
@@ -109,10 +110,11 @@ impl Outbox {
         }
     }
 
-    /// One that is emptied past the connection's task where that is possible.
+    /// One that is emptied past the connection's task where that is possible, once the task has written what it
+    /// begins with.
     #[must_use]
-    pub(crate) fn writing_to(mut self, writer: Option<Writer>) -> Self {
-        self.queue.get_mut().direct = Direct::new(writer);
+    pub(crate) fn writing_to(mut self, writer: Option<Writer>, sending: &SendQueue) -> Self {
+        self.queue.get_mut().direct = Direct::new(writer, !sending.is_empty());
         self
     }
 

@@ -7,7 +7,7 @@
 mod closing;
 mod line;
 mod metrics;
-mod options;
+pub(crate) mod options;
 mod proxied;
 mod slots;
 mod stream;
@@ -45,6 +45,7 @@ pub use writer::Writer;
 
 use self::slots::{Slot, Slots};
 use super::http::Problem;
+use super::ws::KeepBack;
 
 /// Most bytes that hyper keeps of one connection, both ways, beside a request's head.
 const MAX_BUFFER: usize = 64 * 1024;
@@ -128,7 +129,6 @@ async fn serve_port(
             let Some(slot) = refusals.take() else { return };
             (slot, &http_for_refusals, &full)
         };
-        options::set(&stream);
         let life = Life {
             shutdown: shutdown.clone(),
             cut: cut.clone(),
@@ -256,6 +256,8 @@ async fn serve_one(client: Client, router: Router, http: http1::Builder, life: L
     } = life;
     let lent = line.clone();
     let asked = Arc::new(Asked::default());
+    let keeps_back = Arc::new(AtomicBool::new(false));
+    let stream = stream.keeping_back(keeps_back.clone());
     let asks = asked.clone();
     let service = service_fn(move |mut request: hyper::Request<hyper::body::Incoming>| {
         asks.note();
@@ -263,7 +265,18 @@ async fn serve_one(client: Client, router: Router, http: http1::Builder, life: L
         request.extensions_mut().insert(client);
         request.extensions_mut().insert(ConnectInfo(peer));
         request.extensions_mut().insert(lent.clone());
-        router.clone().call(request.map(Body::new))
+        let answered = router.clone().call(request.map(Body::new));
+        let keeps_back = keeps_back.clone();
+        async move {
+            let response = answered.await;
+            if response
+                .as_ref()
+                .is_ok_and(|one| one.extensions().get::<KeepBack>().is_some())
+            {
+                keeps_back.store(true, Ordering::Relaxed);
+            }
+            response
+        }
     });
     let mut connection = pin!(
         http.serve_connection(TokioIo::new(stream), service)

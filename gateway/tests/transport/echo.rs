@@ -40,7 +40,7 @@ fn open(mut request: Request, message_limit: usize) -> Response {
 
 async fn echo(opening: Opening, message_limit: usize) {
     let compression = opening.compression();
-    if let Ok(socket) = opening.websocket::<ClientStream>(message_limit).await {
-        ws::echo(socket, compression, &CancellationToken::new()).await;
+    if let Ok((socket, sending)) = opening.websocket::<ClientStream>(message_limit).await {
+        ws::echo(socket, sending, compression, &CancellationToken::new()).await;
     }
 }

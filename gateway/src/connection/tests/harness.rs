@@ -19,7 +19,7 @@ use tokio_util::sync::CancellationToken;
 use crate::connection::{Peer, serve};
 use crate::dialect::Format;
 use crate::node::Node;
-use crate::transport::ws::WebSocket;
+use crate::transport::ws::{SendQueue, WebSocket};
 
 /// Longer than anything may take on a busy machine.
 pub(super) const PATIENCE: Duration = Duration::from_secs(20);
@@ -94,7 +94,7 @@ impl TestNode {
             writer: None,
             config: self.node.config.clone(),
         };
-        tokio::spawn(serve(socket, &self.node, &peer));
+        tokio::spawn(serve(socket, SendQueue::new(), &self.node, &peer));
         theirs.expect("connected")
     }
 

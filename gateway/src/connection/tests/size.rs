@@ -8,7 +8,7 @@ use super::harness::alone;
 use crate::connection::{Peer, serve};
 use crate::dialect::Format;
 use crate::outbox::Outbox;
-use crate::transport::ws::WebSocket;
+use crate::transport::ws::{SendQueue, WebSocket};
 
 #[tokio::test]
 async fn the_task_of_a_connection_is_small() {
@@ -24,7 +24,12 @@ async fn the_task_of_a_connection_is_small() {
         config: node.node.config.clone(),
     };
     let (_client, server) = (node.stream().await, node.stream().await);
-    let task = serve(WebSocket::new(server, Bytes::new(), 1), &node.node, &peer);
+    let task = serve(
+        WebSocket::new(server, Bytes::new(), 1),
+        SendQueue::new(),
+        &node.node,
+        &peer,
+    );
     let size = size_of_val(&task);
     assert!(size <= CEILING, "the task takes {size} bytes");
 }

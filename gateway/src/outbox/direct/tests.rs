@@ -13,6 +13,7 @@ use tokio::net::{TcpListener, TcpStream};
 use super::super::{Ending, Frames, Metrics, Outbox, Put, Tally};
 use crate::dialect::Format;
 use crate::transport::accept::Writer;
+use crate::transport::ws::SendQueue;
 
 /// Larger than what a client's socket takes that nobody reads from.
 const MUCH: usize = 64 * 1024 * 1024;
@@ -43,7 +44,7 @@ impl Rig {
         half.writable().await.expect("open");
         let outbox = Outbox::new(SessionId::new(), Format::NATIVE, limit);
         let rig = Self {
-            outbox: outbox.writing_to(Some(Writer::new(half))),
+            outbox: outbox.writing_to(Some(Writer::new(half)), &SendQueue::new()),
             client: client.expect("connected"),
             metrics: Metrics::register(&Registry::new()).expect("fresh"),
             wakes: Arc::default(),

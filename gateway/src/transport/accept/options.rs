@@ -1,10 +1,10 @@
-//! What the kernel is told about each client's socket.
+//! What the kernel is told about each client's socket: once, of the one that listens, from which the others have it.
 
 use std::io;
 use std::time::Duration;
 
 use socket2::{SockRef, TcpKeepalive};
-use tokio::net::TcpStream;
+use tokio::net::TcpSocket;
 
 /// A client that stopped reading otherwise parks megabytes in the kernel.
 const SEND_BUFFER: usize = 64 * 1024;
@@ -19,14 +19,14 @@ const USER_TIMEOUT: Duration = Duration::from_secs(30);
 const KEEPALIVE: Duration = Duration::from_secs(60);
 
 /// A socket whose options can't be set still works: it is served without them.
-pub(super) fn set(stream: &TcpStream) {
-    if let Err(error) = try_set(stream) {
+pub(crate) fn set(listening: &TcpSocket) {
+    if let Err(error) = try_set(listening) {
         tracing::debug!(%error, "a socket option cannot be set");
     }
 }
 
-fn try_set(stream: &TcpStream) -> io::Result<()> {
-    let socket = SockRef::from(stream);
+fn try_set(listening: &TcpSocket) -> io::Result<()> {
+    let socket = SockRef::from(listening);
     socket.set_tcp_nodelay(true)?;
     socket.set_send_buffer_size(SEND_BUFFER)?;
     socket.set_tcp_keepalive(&TcpKeepalive::new().with_time(KEEPALIVE))?;
@@ -40,17 +40,23 @@ fn try_set(stream: &TcpStream) -> io::Result<()> {
 
 #[cfg(test)]
 mod tests {
-    use tokio::net::TcpListener;
+    use std::net::SocketAddr;
+
+    use tokio::net::TcpStream;
 
     use super::*;
 
     #[tokio::test]
     async fn an_accepted_socket_has_every_option() {
-        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+        let listening = TcpSocket::new_v4().expect("a socket");
+        try_set(&listening).expect("set");
+        listening
+            .bind(SocketAddr::from(([127, 0, 0, 1], 0)))
+            .expect("a free port");
+        let listener = listening.listen(1).expect("listens");
         let address = listener.local_addr().expect("bound");
         let (_client, accepted) = tokio::join!(TcpStream::connect(address), listener.accept());
         let (stream, _) = accepted.expect("accepted");
-        try_set(&stream).expect("set");
         let socket = SockRef::from(&stream);
         assert!(socket.tcp_nodelay().expect("read"));
         assert!(socket.keepalive().expect("read"));

@@ -3,8 +3,10 @@
 use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll};
 
+use bytes::Bytes;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::net::tcp::OwnedReadHalf;
@@ -14,6 +16,7 @@ use tokio_rustls::server::TlsStream;
 
 use super::slots::Slot;
 use super::writer::Writer;
+use crate::transport::ws::Upgradable;
 
 /// What a client's TLS connection holds back that the network does not take yet. More stays where it can still be
 /// dropped.
@@ -24,7 +27,16 @@ const HELD_BACK: usize = 16 * 1024;
 #[derive(Debug)]
 pub struct ClientStream {
     carrier: Carrier,
+    /// Absent once the stream is handed over.
+    kept: Option<Box<Kept>>,
     _slot: Slot,
+}
+
+/// What is not sent yet, of the answer to a handshake.
+#[derive(Debug)]
+struct Kept {
+    has_begun: Arc<AtomicBool>,
+    bytes: Vec<u8>,
 }
 
 #[derive(Debug)]
@@ -38,8 +50,16 @@ impl ClientStream {
         let (reader, writer) = tcp.into_split();
         Self {
             carrier: Carrier::Tcp(reader, Writer::new(writer)),
+            kept: None,
             _slot: slot,
         }
+    }
+
+    /// Keeps back what is written from when this is true.
+    pub(super) fn keeping_back(mut self, has_begun: Arc<AtomicBool>) -> Self {
+        let bytes = Vec::new();
+        self.kept = Some(Box::new(Kept { has_begun, bytes }));
+        self
     }
 
     /// After the handshake.
@@ -48,6 +68,7 @@ impl ClientStream {
         stream.get_mut().1.set_buffer_limit(Some(HELD_BACK));
         Ok(Self {
             carrier: Carrier::Tls(stream),
+            kept: None,
             _slot: slot,
         })
     }
@@ -58,6 +79,18 @@ impl ClientStream {
             Carrier::Tcp(_, writer) => Some(writer.clone()),
             Carrier::Tls(_) => None,
         }
+    }
+
+    /// Where what is written goes if it is kept back.
+    fn back(&mut self) -> Option<&mut Vec<u8>> {
+        let kept = self.kept.as_mut()?;
+        kept.has_begun.load(Ordering::Relaxed).then_some(&mut kept.bytes)
+    }
+}
+
+impl Upgradable for ClientStream {
+    fn take_answer(&mut self) -> Bytes {
+        self.kept.take().map_or_else(Bytes::new, |kept| kept.bytes.into())
     }
 }
 
@@ -76,6 +109,10 @@ impl AsyncRead for ClientStream {
 
 impl AsyncWrite for ClientStream {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        if let Some(kept) = self.back() {
+            kept.extend_from_slice(bytes);
+            return Poll::Ready(Ok(bytes.len()));
+        }
         match &mut self.carrier {
             Carrier::Tcp(_, writer) => writer.poll_write(cx, &[IoSlice::new(bytes)]),
             Carrier::Tls(stream) => Pin::new(stream).poll_write(cx, bytes),
@@ -87,6 +124,13 @@ impl AsyncWrite for ClientStream {
         cx: &mut Context<'_>,
         slices: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
+        if let Some(kept) = self.back() {
+            let before = kept.len();
+            for slice in slices {
+                kept.extend_from_slice(slice);
+            }
+            return Poll::Ready(Ok(kept.len() - before));
+        }
         match &mut self.carrier {
             Carrier::Tcp(_, writer) => writer.poll_write(cx, slices),
             Carrier::Tls(stream) => Pin::new(stream).poll_write_vectored(cx, slices),

@@ -1,5 +1,6 @@
 //! Sockets of `Engine.IO` clients: as all there is, or in the place of polling.
 
+use std::io;
 use std::sync::Arc;
 
 use axum::extract::Request;
@@ -58,7 +59,12 @@ impl Door {
 
     async fn socket(&self, opening: Opening) -> Option<WebSocket<ClientStream>> {
         let limit = self.gate.config().limits.message;
-        match opening.websocket::<ClientStream>(limit).await {
+        let opened = async {
+            let (mut socket, mut sending) = opening.websocket::<ClientStream>(limit).await?;
+            socket.flush(&mut sending).await?;
+            io::Result::Ok(socket)
+        };
+        match opened.await {
             Ok(socket) => Some(socket),
             Err(error) => {
                 // A client that went away before the answer reached it.

@@ -276,7 +276,7 @@ async fn begin(
 ) -> Option<(impl Future<Output = ()>, Option<OwnedSemaphorePermit>)> {
     let (protocol, compression) = (opening.protocol(), opening.compression());
     let limit = gate.config().limits.message;
-    let socket = match opening.websocket::<ClientStream>(limit).await {
+    let (socket, sending) = match opening.websocket::<ClientStream>(limit).await {
         Ok(socket) => socket,
         Err(error) => {
             // A client that went away before the answer reached it.
@@ -290,7 +290,7 @@ async fn begin(
         Speaks::Dialect(format) => format,
         Speaks::Echo => {
             let _room = came.room;
-            ws::echo(socket, compression, gate.node().shutdown()).await;
+            ws::echo(socket, sending, compression, gate.node().shutdown()).await;
             return None;
         }
     };
@@ -305,7 +305,7 @@ async fn begin(
         writer: socket.stream().writer(),
         config: door.config.clone(),
     };
-    let client = connection::serve(socket, gate.shared_node(), &peer);
+    let client = connection::serve(socket, sending, gate.shared_node(), &peer);
     Some((client, came.room))
 }
 

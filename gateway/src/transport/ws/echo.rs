@@ -20,12 +20,18 @@ use super::socket::{WebSocket, WsError};
 const PATIENCE: Duration = Duration::from_secs(60);
 const FAREWELL: Duration = Duration::from_secs(5);
 
-/// Serves one client until it leaves, falls silent, or `stop`.
-pub async fn echo<S>(mut socket: WebSocket<S>, compression: Option<Window>, stop: &CancellationToken)
-where
+/// Serves one client until it leaves, falls silent, or `stop`. What is in `queue` is sent first.
+pub async fn echo<S>(
+    mut socket: WebSocket<S>,
+    mut queue: SendQueue,
+    compression: Option<Window>,
+    stop: &CancellationToken,
+) where
     S: AsyncRead + AsyncWrite + Unpin,
 {
-    let mut queue = SendQueue::new();
+    if socket.flush(&mut queue).await.is_err() {
+        return;
+    }
     let farewell = loop {
         let answered =
             stop.run_until_cancelled(timeout(PATIENCE, answer(&mut socket, &mut queue, compression)));

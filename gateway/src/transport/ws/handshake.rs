@@ -2,6 +2,8 @@
 //!
 //! Decides nothing about who the client is: the endpoint looks at credentials before or after.
 
+mod answer;
+
 use std::io;
 
 use axum::http::header::{
@@ -21,15 +23,18 @@ use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::extension::{self, Window};
 use super::origin::Origins;
+use super::queue::SendQueue;
 use super::socket::WebSocket;
 use crate::transport::http::Problem;
+
+pub use answer::{KeepBack, Upgradable};
 
 /// RFC 6455 §1.3.
 const GUID: &[u8] = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
 const KEY_BYTES: usize = 16;
 
 /// A handshake that is agreed on: answer the request with `response`, and the client's stream comes
-/// out of `opening` once that is sent.
+/// out of `opening`.
 #[derive(Debug)]
 pub struct Handshake {
     pub response: Response,
@@ -113,6 +118,7 @@ pub fn accept<B>(
     if let Some(agreed) = agreed {
         answer.insert(SEC_WEBSOCKET_EXTENSIONS, agreed.answer());
     }
+    response.extensions_mut().insert(KeepBack);
     let opening = Opening {
         upgrade: hyper::upgrade::on(request),
         protocol,
@@ -133,19 +139,20 @@ impl Opening {
     }
 
     /// The WebSocket over a stream of the kind that the server accepted (`accept::ClientStream`),
-    /// with what hyper had read past the request. Comes when the response is written.
-    pub async fn websocket<S>(self, message_limit: usize) -> Result<WebSocket<S>, UpgradeError>
+    /// with what hyper had read past the request; and what is to be sent over it before anything else.
+    pub async fn websocket<S>(self, message_limit: usize) -> Result<(WebSocket<S>, SendQueue), UpgradeError>
     where
-        S: AsyncRead + AsyncWrite + Unpin + 'static,
+        S: AsyncRead + AsyncWrite + Upgradable + Unpin + 'static,
     {
         let upgraded = self.upgrade.await?;
         let parts = upgraded
             .downcast::<TokioIo<S>>()
             .map_err(|_| UpgradeError::OtherStream)?;
-        Ok(
-            WebSocket::new(parts.io.into_inner(), parts.read_buf, message_limit)
-                .inflating(self.compression.is_some()),
-        )
+        let mut stream = parts.io.into_inner();
+        let mut sending = SendQueue::new();
+        sending.push_begun(stream.take_answer());
+        let socket = WebSocket::new(stream, parts.read_buf, message_limit);
+        Ok((socket.inflating(self.compression.is_some()), sending))
     }
 }
 

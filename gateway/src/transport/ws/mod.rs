@@ -27,7 +27,7 @@ pub use decode::Decoder;
 pub use echo::echo;
 pub use extension::Window;
 pub(crate) use handshake::origin_allowed;
-pub use handshake::{Handshake, Opening, Refusal, UpgradeError, accept};
+pub use handshake::{Handshake, KeepBack, Opening, Refusal, Upgradable, UpgradeError, accept};
 pub use message::Incoming;
 pub use origin::{OriginError, Origins};
 pub use queue::SendQueue;

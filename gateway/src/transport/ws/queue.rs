@@ -39,7 +39,7 @@ impl SendQueue {
 
     /// A frame of which the beginning has been written, by others. Before all other frames.
     pub fn push_begun(&mut self, rest: Bytes) {
-        self.begun = true;
+        self.begun |= !rest.is_empty();
         self.push(rest);
     }
 

@@ -1,6 +1,7 @@
 use http_body_util::BodyExt;
 
 use super::*;
+use crate::transport::accept::ClientStream;
 
 const KEY: &str = "dGhlIHNhbXBsZSBub25jZQ==";
 
@@ -203,7 +204,7 @@ async fn a_refusal_is_a_problem_document_with_the_headers_it_needs() {
 #[tokio::test]
 async fn a_request_that_no_server_can_hand_over_is_an_error() {
     let handshake = attempt(request(|_| {})).expect("agreed");
-    let opened = handshake.opening.websocket::<tokio::net::TcpStream>(100).await;
+    let opened = handshake.opening.websocket::<ClientStream>(100).await;
     assert!(matches!(opened, Err(UpgradeError::Ended(_))));
 }
 
