@@ -8,6 +8,8 @@ use futures_util::{SinkExt, StreamExt};
 use serde_json::{Value, json};
 use tokio::net::{TcpSocket, TcpStream};
 use tokio_tungstenite::tungstenite::Message;
+use tokio_tungstenite::tungstenite::client::IntoClientRequest;
+use tokio_tungstenite::tungstenite::handshake::client::Request;
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, client_async, connect_async};
 
 use crate::wait::within;
@@ -38,7 +40,18 @@ pub enum Received {
 impl Client {
     /// Connects and reads the welcome, the first frame on every connection.
     pub async fn connect(url: &str) -> Result<Self> {
-        let (socket, _) = within(SOON, "a WebSocket", async { Ok(connect_async(url).await?) }).await?;
+        Self::connect_by(url.into_client_request()?).await
+    }
+
+    /// The same by a handshake with another header.
+    pub async fn connect_with(url: &str, header: &'static str, value: &str) -> Result<Self> {
+        let mut request = url.into_client_request()?;
+        request.headers_mut().insert(header, value.parse()?);
+        Self::connect_by(request).await
+    }
+
+    async fn connect_by(request: Request) -> Result<Self> {
+        let (socket, _) = within(SOON, "a WebSocket", async { Ok(connect_async(request).await?) }).await?;
         Self::begin(socket).await
     }
 

@@ -22,7 +22,7 @@ impl Nginx {
     pub async fn start(folder: &Path, port: u16, gateways: &[u16], page: Option<&Path>) -> Result<Self> {
         let servers: Vec<String> = gateways
             .iter()
-            .map(|port| format!("        server 127.0.0.1:{port} max_fails=1 fail_timeout=1s;\n"))
+            .map(|port| format!("        server 127.0.0.1:{port} max_fails=0;\n"))
             .collect();
         let page = page.map_or(String::new(), |page| {
             let (folder, name) = (

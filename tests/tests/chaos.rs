@@ -199,7 +199,6 @@ async fn one_stalled_reader_costs_the_others_nothing_and_the_node_little() -> Re
 }
 
 #[tokio::test(flavor = "multi_thread")]
-#[ignore = "the short form of the next one"]
 async fn a_rolling_restart_loses_nothing_refuses_nothing_and_cuts_nobody_twice() -> Result<()> {
     let options = rollout::Options {
         clients: 150,

@@ -31,6 +31,7 @@ use tidegate_shared::clock::now_ms;
 use tidegate_shared::code::CloseCode;
 use tidegate_shared::config::Config;
 use tidegate_shared::name::SessionId;
+use tidegate_shared::trace::TraceContext;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::{Instant, Sleep};
 
@@ -64,6 +65,8 @@ pub struct Peer {
     /// Its address, where it is known.
     pub from: Option<IpAddr>,
     pub entrance: Arc<Entrance>,
+    /// What its commands belong to, unless they say otherwise.
+    pub trace: Option<TraceContext>,
     /// For others than the connection's task to write to its socket, where that is possible.
     pub writer: Option<Writer>,
     /// The node's, but for what its endpoint says otherwise.
@@ -134,6 +137,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             time_ms: now_ms(),
         });
         let mut session = Session::new(peer.config.clone(), Instant::now(), rand::random());
+        if let Some(trace) = peer.trace {
+            session.belongs_to(trace);
+        }
         if let Some(time) = peer.introduction {
             session.expect_introduction(Instant::now() + time);
         }

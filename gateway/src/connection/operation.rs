@@ -11,6 +11,7 @@ use tidegate_shared::job::{JobDraft, JobError, JobId, JobRecord, JobState, Submi
 use tidegate_shared::position::Since;
 use tidegate_shared::publication::{Publication, Snapshot};
 use tidegate_shared::topic::Topic;
+use tidegate_shared::trace::Kind;
 use tokio::time::Instant;
 
 use super::calling;
@@ -65,7 +66,7 @@ fn begin(operation: Operation, node: Arc<Node>, outbox: Arc<Outbox>) -> Running 
         Work::Publish { topic, draft, quiet } => boxed(ticket, async move {
             let exclude = quiet.then(|| outbox.session());
             Outcome::Replied(match may_publish(&node, &outbox, &topic) {
-                Ok(()) => publish(&node, &topic, Draft { exclude, ..draft }).await,
+                Ok(()) => traced(&node, &topic, Draft { exclude, ..draft }).await,
                 Err(failure) => Reply::Failed(failure),
             })
         }),
@@ -218,7 +219,7 @@ fn may_publish(node: &Node, outbox: &Outbox, topic: &Topic) -> Result<(), Failur
     node.publishing.check(asker, namespace, Instant::now())
 }
 
-async fn submit(node: &Node, draft: JobDraft) -> Result<Box<Submitted>, Failure> {
+async fn submit(node: &Node, mut draft: JobDraft) -> Result<Box<Submitted>, Failure> {
     let limit = node.config.limits.jobs_per_user;
     if let Some(user) = &draft.user
         && limit > 0
@@ -230,8 +231,29 @@ async fn submit(node: &Node, draft: JobDraft) -> Result<Box<Submitted>, Failure>
             return Err(Failure::new(ErrorCode::TooManyRequests, message));
         }
     }
+    let mut span = node.tracer.follow("submit", Kind::Producer, draft.trace.take());
+    if let Some(span) = &mut span {
+        span.note("tidegate.job.type", &draft.kind);
+        span.note("tidegate.job.id", &draft.id);
+        draft.trace = Some(span.context());
+    }
     let submitted = node.submit(draft).await;
     submitted.map(Box::new).map_err(|error| refused(&error))
+}
+
+/// Publishes, as a step of the trace that it belongs to.
+async fn traced(node: &Node, topic: &Topic, mut draft: Draft) -> Reply {
+    let Some(mut span) = node.tracer.follow("publish", Kind::Producer, draft.trace.take()) else {
+        return publish(node, topic, draft).await;
+    };
+    span.note("messaging.system", "tidegate");
+    span.note("messaging.destination.name", topic);
+    draft.trace = Some(span.context());
+    let reply = publish(node, topic, draft).await;
+    if let Reply::Failed(failure) = &reply {
+        span.failed(failure.code.name());
+    }
+    reply
 }
 
 async fn publish(node: &Node, topic: &Topic, draft: Draft) -> Reply {

@@ -11,6 +11,7 @@ use tidegate_shared::json::RawJson;
 use tidegate_shared::name::{EventName, IdempotencyKey, JobType, MethodName, QueueName, StateKey};
 use tidegate_shared::position::Since;
 use tidegate_shared::topic::Topic;
+use tidegate_shared::trace::TraceContext;
 
 use super::Failure;
 
@@ -41,6 +42,8 @@ pub struct Manner {
     pub quiet: bool,
     /// It is not what a client may do that counts: the dialect asks for it, in the client's name.
     pub granted: bool,
+    /// What it belongs to, if the client has said so.
+    pub trace: Option<TraceContext>,
 }
 
 impl Request {

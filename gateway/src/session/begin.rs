@@ -10,7 +10,8 @@ use crate::dialect::{Command, Failure, Manner, Reply};
 
 impl Session {
     pub(super) fn begin_command(&mut self, topic: &Topic, command: Command, manner: Manner) -> Begun {
-        let Manner { quiet, granted } = manner;
+        let Manner { quiet, granted, .. } = manner;
+        let trace = self.trace(manner);
         let trusted = self.trusted || granted;
         let refused = refuse::command(&self.config, trusted, self.who(), topic, &command);
         let only = match refused {
@@ -45,15 +46,18 @@ impl Session {
             Command::Publish { data, event, key, .. } => {
                 let mut draft = Draft::new(Body::Message { data, event });
                 draft.key = key;
+                draft.trace = trace;
                 Begun::Takes(Work::Publish { topic, draft, quiet })
             }
             Command::Set { key, value, ttl, .. } => {
                 let mut draft = Draft::new(Body::Set { key, value });
                 draft.ttl = ttl;
+                draft.trace = trace;
                 Begun::Takes(Work::Publish { topic, draft, quiet })
             }
             Command::Remove { key, .. } => {
-                let draft = Draft::new(Body::Remove { key, expired: false });
+                let mut draft = Draft::new(Body::Remove { key, expired: false });
+                draft.trace = trace;
                 Begun::Takes(Work::Publish { topic, draft, quiet })
             }
             Command::Presence { limit, .. } => Begun::Takes(Work::Presence {

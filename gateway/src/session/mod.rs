@@ -36,9 +36,10 @@ use hashbrown::HashSet;
 use tidegate_shared::config::Config;
 use tidegate_shared::name::UserId;
 use tidegate_shared::topic::Topic;
+use tidegate_shared::trace::TraceContext;
 use tokio::time::Instant;
 
-use crate::dialect::{Command, Reply, Request};
+use crate::dialect::{Command, Manner, Reply, Request};
 use crate::identity::Identity;
 use age::Age;
 use bearer::Bearer;
@@ -79,6 +80,8 @@ pub(crate) struct Session {
     logging_in: bool,
     /// May do everything.
     trusted: bool,
+    /// What its commands belong to, if the handshake has said so.
+    trace: Option<Box<TraceContext>>,
 }
 
 impl Session {
@@ -104,7 +107,17 @@ impl Session {
             stranger_until: None,
             logging_in: false,
             trusted: false,
+            trace: None,
         }
+    }
+
+    pub(crate) fn belongs_to(&mut self, trace: TraceContext) {
+        self.trace = Some(Box::new(trace));
+    }
+
+    /// What a command belongs to.
+    fn trace(&self, manner: Manner) -> Option<TraceContext> {
+        manner.trace.or(self.trace.as_deref().copied())
     }
 
     /// The session of a client that only listens, to whatever there is: it is never idle.
@@ -199,7 +212,7 @@ impl Session {
                 effects.push(Effect::Choose { name, chosen });
                 effects.push(Effect::reply("choose", id, Reply::Chosen));
             }
-            Command::Submit(job) => self.submit(id, *job, effects),
+            Command::Submit(job) => self.submit(id, *job, manner, effects),
             Command::Call(call) => self.call(id, call, manner, effects),
             Command::Cancel { job } => self.cancel(id, job, effects),
             Command::Subscribe { ref topic, .. }

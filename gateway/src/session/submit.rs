@@ -8,17 +8,24 @@ use tidegate_shared::topic::Topic;
 
 use super::lane::Waiting;
 use super::{Begun, Effect, Operation, Session, Ticket, Work, refuse};
-use crate::dialect::{Failure, JobRequest, Reply, RequestId};
+use crate::dialect::{Failure, JobRequest, Manner, Reply, RequestId};
 use crate::permission::{self, Own};
 
 /// The queue of jobs that name none.
 const QUEUE: &str = "default";
 
 impl Session {
-    pub(super) fn submit(&mut self, id: Option<RequestId>, job: JobRequest, effects: &mut Vec<Effect>) {
+    pub(super) fn submit(
+        &mut self,
+        id: Option<RequestId>,
+        job: JobRequest,
+        manner: Manner,
+        effects: &mut Vec<Effect>,
+    ) {
         match self.draft(job) {
             Err(failure) => effects.push(Effect::reply("submit", id, Reply::Failed(failure))),
-            Ok((draft, follow)) => {
+            Ok((mut draft, follow)) => {
+                draft.trace = self.trace(manner);
                 self.commands += 1;
                 self.joining += u16::from(follow);
                 self.leave_to_client(&Topic::of_job(&draft.id));

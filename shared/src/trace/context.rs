@@ -43,6 +43,11 @@ impl TraceContext {
         Self::parse(rest.get(..LENGTH)?)
     }
 
+    /// What all spans of the trace have in common, for logs.
+    pub fn id(self) -> impl fmt::Display + fmt::Debug + Copy {
+        self.trace
+    }
+
     /// The first span of a new trace.
     pub(super) fn root() -> Self {
         Self {

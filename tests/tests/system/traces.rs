@@ -13,6 +13,8 @@ use tokio::net::{TcpListener, TcpStream};
 
 const PUBLISHED: &str = "0af7651916cd43dd8448eb211c80319c";
 const SUBMITTED: &str = "4bf92f3577b34da6a3ce929d0e0e4736";
+const CONNECTED: &str = "a3ce929d0e0e47364bf92f3577b34da6";
+const COMMANDED: &str = "8448eb211c80319c0af7651916cd43dd";
 const CALLER: &str = "b7ad6b7169203331";
 const SOON: Duration = Duration::from_secs(30);
 
@@ -184,15 +186,64 @@ async fn a_publication_and_a_job_are_traced_from_the_request_to_the_socket_of_an
             let id = record["id"].as_str().context("an id")?;
             client.subscribe(&format!("job:{id}")).await?;
             let spans = receiver
-                .trace(SUBMITTED, &["submit", "run", "progress", "deliver"])
+                .trace(SUBMITTED, &["submit", "claim", "run", "progress", "deliver"])
                 .await?;
             let (submit, run) = (only(&spans, "submit")?, only(&spans, "run")?);
+            let claim = only(&spans, "claim")?;
             ensure!(submit.parent == CALLER && run.parent == submit.id, "{spans:?}");
+            ensure!(
+                claim.parent == submit.id && claim.nanos.1 <= run.nanos.1,
+                "{spans:?}"
+            );
             ensure!(run.service == "tidegate-worker", "{spans:?}");
             ensure!(only(&spans, "progress")?.parent == run.id, "{spans:?}");
             let deliver = only(&spans, "deliver")?;
             ensure!(
                 deliver.parent == submit.id && deliver.instance == client.node(),
+                "{spans:?}"
+            );
+            Ok(())
+        })
+        .await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_client_does_belongs_to_the_trace_of_its_handshake_or_to_that_of_the_command() -> Result<()> {
+    let (receiver, port) = Receiver::start().await?;
+    stack()
+        .workers(1)
+        .settings(&format!(
+            "[telemetry]\notlp_endpoint = \"http://127.0.0.1:{port}\"\n"
+        ))
+        .run(async |stack| {
+            let mut hears = Client::connect(&stack.url_of(1)).await?;
+            hears.subscribe("news").await?;
+            let parent = |trace: &str| format!("00-{trace}-{CALLER}-01");
+            let (url, connected) = (stack.url_of(0), parent(CONNECTED));
+            let mut says = Client::connect_with(&url, "traceparent", &connected).await?;
+            says.publish("news", json!(1)).await?;
+            let own =
+                json!({"action": "publish", "topic": "news", "data": 2, "traceparent": parent(COMMANDED)});
+            says.call("published", own).await?;
+            let rubbish = json!({"action": "publish", "topic": "news", "data": 3, "traceparent": [7]});
+            says.call("published", rubbish).await?;
+            let job = json!({"type": "backup", "data": {"source": "/nowhere"}, "max_attempts": 1});
+            says.call("submitted", json!({"action": "submit", "job": job}))
+                .await?;
+
+            let spans = receiver.trace(COMMANDED, &["publish", "deliver"]).await?;
+            let publish = only(&spans, "publish")?;
+            ensure!(publish.parent == CALLER && spans.len() == 2, "{spans:?}");
+            ensure!(only(&spans, "deliver")?.parent == publish.id, "{spans:?}");
+            let spans = receiver
+                .trace(CONNECTED, &["publish", "deliver", "submit", "claim", "run"])
+                .await?;
+            let published = spans.iter().filter(|span| span.name == "publish");
+            ensure!(published.clone().all(|span| span.parent == CALLER), "{spans:?}");
+            ensure!(published.count() == 2, "{spans:?}");
+            let submit = only(&spans, "submit")?;
+            ensure!(
+                submit.parent == CALLER && only(&spans, "run")?.parent == submit.id,
                 "{spans:?}"
             );
             Ok(())

@@ -5,7 +5,7 @@
 
 use std::any::Any;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use prometheus::IntGauge;
 use tidegate_shared::backend::Backend;
@@ -18,6 +18,7 @@ use tokio::task::JoinError;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
+use tracing::field::display;
 
 use super::attempt::Attempt;
 use super::backoff::Backoff;
@@ -71,9 +72,13 @@ impl Runner {
         let attempt = Attempt::new(claim.record, hold, self.backend.clone(), claim.checkpoint);
         let attempt = Arc::new(attempt);
         let record = &attempt.record;
-        tracing::debug!(job = %record.id, kind = %record.kind, attempt = record.attempt, "started");
-
         let submitted = record.traceparent.as_deref().and_then(TraceContext::parse);
+        let id = submitted.map(|trace| display(trace.id()));
+        tracing::debug!(job = %record.id, kind = %record.kind, attempt = record.attempt, trace = id, "started");
+
+        if let Some(mut claim) = self.tracer.follow("claim", Kind::Consumer, submitted) {
+            claim.began_at(SystemTime::now() - claimed.elapsed());
+        }
         let mut span = self.tracer.follow("run", Kind::Consumer, submitted);
         if let Some(span) = &mut span {
             span.note("tidegate.job.type", &record.kind);
@@ -96,9 +101,9 @@ impl Runner {
         drop(span);
         // The message of a failure is for the job's followers, and may hold what logs must not.
         if ended == Ended::Succeeded {
-            tracing::debug!(job = %record.id, kind = %record.kind, attempt = record.attempt, "succeeded after {seconds:.3} s");
+            tracing::debug!(job = %record.id, kind = %record.kind, attempt = record.attempt, trace = id, "succeeded after {seconds:.3} s");
         } else {
-            tracing::info!(job = %record.id, kind = %record.kind, attempt = record.attempt, "{ended:?} after {seconds:.3} s");
+            tracing::info!(job = %record.id, kind = %record.kind, attempt = record.attempt, trace = id, "{ended:?} after {seconds:.3} s");
         }
     }
 

@@ -91,6 +91,7 @@ impl TestNode {
             introduction: None,
             from: None,
             entrance: Arc::default(),
+            trace: None,
             writer: None,
             config: self.node.config.clone(),
         };

@@ -12,7 +12,7 @@ use crate::transport::ws::{SendQueue, WebSocket};
 
 #[tokio::test]
 async fn the_task_of_a_connection_is_small() {
-    const CEILING: usize = 624;
+    const CEILING: usize = 632;
     let node = alone();
     let peer = Peer {
         format: Format::NATIVE,
@@ -20,6 +20,7 @@ async fn the_task_of_a_connection_is_small() {
         introduction: None,
         from: None,
         entrance: Arc::default(),
+        trace: None,
         writer: None,
         config: node.node.config.clone(),
     };

@@ -13,6 +13,7 @@ use tidegate_shared::job::{ATTEMPTS_LIMIT, Concurrency, JobId, Priority, TIME_LI
 use tidegate_shared::name::{IdempotencyKey, JobType, QueueName, StateKey};
 use tidegate_shared::position::{Epoch, Since, Tag};
 use tidegate_shared::topic::Topic;
+use tidegate_shared::trace::TraceContext;
 
 use super::field::{Checked, Wrong, boolean, data, kind, missing, name, number, text, unquote, wrong_type};
 use crate::dialect::nearest::nearest;
@@ -69,6 +70,8 @@ struct Envelope<'a> {
     method: Option<&'a RawValue>,
     #[serde(borrow)]
     timeout_ms: Option<&'a RawValue>,
+    #[serde(borrow)]
+    traceparent: Option<&'a RawValue>,
 }
 
 #[derive(Deserialize)]
@@ -103,6 +106,11 @@ struct Place<'a> {
     tag: Option<&'a RawValue>,
 }
 
+/// What does not say what its request belongs to says nothing, as the W3C has it.
+fn trace(raw: &RawValue) -> Option<TraceContext> {
+    TraceContext::parse(&unquote(raw)?)
+}
+
 fn even_null<'de: 'a, 'a, D: Deserializer<'de>>(from: D) -> Result<Option<&'a RawValue>, D::Error> {
     <&'a RawValue>::deserialize(from).map(Some)
 }
@@ -111,7 +119,11 @@ pub(super) fn request(message: &Bytes) -> Result<Request, DecodeError> {
     let envelope: Envelope<'_> = object(message).map_err(|text| DecodeError::rubbish(None, text))?;
     let id = id(envelope.id).map_err(|text| DecodeError::rubbish(None, text))?;
     match command(message, &envelope) {
-        Ok(command) => Ok(Request::new(id, command)),
+        Ok(command) => {
+            let mut request = Request::new(id, command);
+            request.manner.trace = envelope.traceparent.and_then(trace);
+            Ok(request)
+        }
         Err(Wrong::Rubbish(text)) => Err(DecodeError::rubbish(id, text)),
     }
 }

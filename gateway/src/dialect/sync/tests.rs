@@ -31,6 +31,7 @@ fn relayed(text: &str) -> (String, String) {
     let manner = Manner {
         quiet: true,
         granted: true,
+        trace: None,
     };
     assert_eq!((request.id, request.manner), (None, manner));
     let (topic, body) = match request.command {

@@ -1,9 +1,10 @@
 //! What every request must bring, and what every answer of the API carries for browsers.
 
 use axum::extract::Request;
-use axum::http::{HeaderName, HeaderValue, Version, header};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Version, header};
 use axum::middleware::Next;
 use axum::response::Response;
+use tidegate_shared::trace::TraceContext;
 
 use super::{Problem, page};
 
@@ -22,6 +23,11 @@ const HARDENING: [(HeaderName, &str); 6] = [
         "same-origin",
     ),
 ];
+
+/// The trace that a request names, if it is recorded.
+pub(crate) fn traceparent(headers: &HeaderMap) -> Option<TraceContext> {
+    TraceContext::parse(headers.get("traceparent")?.to_str().ok()?)
+}
 
 /// Adds the headers that protect a browser's user, unless the answer has its own.
 pub(crate) async fn harden(mut response: Response) -> Response {

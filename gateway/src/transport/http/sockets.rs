@@ -12,10 +12,12 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use tidegate_shared::code::ErrorCode;
 use tidegate_shared::config::{Config, DialectName, Endpoint};
+use tidegate_shared::trace::TraceContext;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::Problem;
 use super::endpoint::Gate;
+use super::headers;
 use crate::connection::{self, Peer};
 use crate::dialect::{Compression, Encoding, Entrance, Format, Refusal};
 use crate::identity::{Identity, Presented};
@@ -206,6 +208,7 @@ async fn open(gate: &Arc<Gate>, door: &Arc<Door>, entrance: Arc<Entrance>, mut r
     }
     let introduction = door.introduction(gate, &shown);
     let from = shown.from;
+    let trace = headers::traceparent(request.headers()).filter(|_| gate.node().tracer.is_on());
     let origins = gate.origins(&request).clone();
     match ws::accept(&mut request, &origins, &door.protocols) {
         Ok(Handshake { response, opening }) => match door
@@ -218,6 +221,7 @@ async fn open(gate: &Arc<Gate>, door: &Arc<Door>, entrance: Arc<Entrance>, mut r
                         identity,
                         introduction,
                         from,
+                        trace,
                         entrance,
                         started,
                         room,
@@ -244,6 +248,7 @@ struct Came {
     identity: Option<Identity>,
     introduction: Option<Duration>,
     from: Option<IpAddr>,
+    trace: Option<TraceContext>,
     entrance: Arc<Entrance>,
     started: Instant,
     /// Given back when the client has gone.
@@ -302,6 +307,7 @@ async fn begin(
         introduction: came.introduction,
         from: came.from,
         entrance: came.entrance,
+        trace: came.trace,
         writer: socket.stream().writer(),
         config: door.config.clone(),
     };

@@ -10,8 +10,9 @@ use futures_util::future::join_all;
 use serde::{Deserialize, Serialize, Serializer, ser::SerializeMap};
 use tidegate_shared::json::RawJson;
 
-use super::command::{Command, traceparent};
+use super::command::Command;
 use super::{Api, answer};
+use crate::transport::http::headers::traceparent;
 use crate::transport::http::problem::Fault;
 use crate::transport::http::{Problem, body};
 
@@ -49,7 +50,7 @@ impl Serialize for Outcome {
 
 /// What fails does not keep the next commands from being run.
 pub(super) async fn batch(State(api): State<Arc<Api>>, request: Request) -> Result<Response, Problem> {
-    let trace = traceparent(&request);
+    let trace = traceparent(request.headers());
     let Batch { commands } = body::read(request, api.large_body).await?;
     if commands.len() > COMMANDS {
         return Err(Problem::bad_request(format!(

@@ -18,6 +18,7 @@ use super::publish::Publish;
 use super::sessions::{Disconnect, Subscribe, Unsubscribe};
 use super::state::{Remove, Set};
 use super::{Api, answer};
+use crate::transport::http::headers::traceparent;
 use crate::transport::http::{Problem, body};
 
 /// As a batch spells it: `{"publish": {...}}`.
@@ -86,19 +87,13 @@ impl Command {
     }
 }
 
-/// The trace that a request names, if it is recorded.
-pub(super) fn traceparent(request: &Request) -> Option<TraceContext> {
-    let named = request.headers().get("traceparent")?;
-    TraceContext::parse(named.to_str().ok()?)
-}
-
 /// A path that takes one kind of command.
 pub(super) async fn handle<T: DeserializeOwned>(
     State(api): State<Arc<Api>>,
     command: fn(T) -> Command,
     request: Request,
 ) -> Result<Response, Problem> {
-    let trace = traceparent(&request);
+    let trace = traceparent(request.headers());
     let command = command(body::read(request, api.body).await?).within(trace);
     answer(StatusCode::OK, &command.run(&api).await?)
 }

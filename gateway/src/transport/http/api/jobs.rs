@@ -15,9 +15,9 @@ use tidegate_shared::name::{IdempotencyKey, JobType, QueueName, UserId};
 use tidegate_shared::topic::Topic;
 use tidegate_shared::trace::Kind;
 
-use super::command::traceparent;
 use super::{Api, Keyed, LOCATION, answer};
 use crate::connection::wanted;
+use crate::transport::http::headers::traceparent;
 use crate::transport::http::{Problem, body};
 use crate::transport::sse;
 
@@ -111,7 +111,7 @@ impl Submit {
 }
 
 pub(super) async fn submit(State(api): State<Arc<Api>>, request: Request) -> Result<Response, Problem> {
-    let trace = traceparent(&request);
+    let trace = traceparent(request.headers());
     let submit: Submit = body::read(request, api.body).await?;
     submit.check(&api)?;
     let mut draft = submit.into_draft()?;
