@@ -94,6 +94,15 @@ impl RedisCluster {
             "cluster_state:ok",
         )
         .await?;
+        for server in &self.servers {
+            // What is published at a server goes only to those that it has a link to.
+            wait_until("the servers to be linked", || async {
+                let nodes = command(server, &["CLUSTER", "NODES"]).await?.to_string();
+                let is_linked = |line: &str| !line.contains("handshake") && !line.contains("disconnected");
+                Ok(nodes.lines().count() == self.servers.len() && nodes.lines().all(is_linked))
+            })
+            .await?;
+        }
         for replica in &self.servers[self.masters..] {
             wait_until("a replica to be in step", || async {
                 let info = command(replica, &["INFO", "replication"]).await?;
