@@ -23,6 +23,7 @@ mod publishing;
 mod rate;
 mod run;
 mod session;
+mod steps;
 pub mod transport;
 
 pub use capacity::raise_descriptor_limit;

@@ -25,6 +25,7 @@ use crate::outbox::Outbox;
 use crate::permission::Own;
 use crate::presence::{Attendance, roll};
 use crate::session::{Operation, Outcome, Ticket, Work};
+use crate::steps;
 
 type Running = Pin<Box<dyn Future<Output = (Ticket, Outcome)> + Send>>;
 
@@ -66,7 +67,7 @@ fn begin(operation: Operation, node: Arc<Node>, outbox: Arc<Outbox>) -> Running 
         Work::Publish { topic, draft, quiet } => boxed(ticket, async move {
             let exclude = quiet.then(|| outbox.session());
             Outcome::Replied(match may_publish(&node, &outbox, &topic) {
-                Ok(()) => traced(&node, &topic, Draft { exclude, ..draft }).await,
+                Ok(()) => publish(&node, &topic, Draft { exclude, ..draft }).await,
                 Err(failure) => Reply::Failed(failure),
             })
         }),
@@ -231,37 +232,27 @@ async fn submit(node: &Node, mut draft: JobDraft) -> Result<Box<Submitted>, Fail
             return Err(Failure::new(ErrorCode::TooManyRequests, message));
         }
     }
-    let mut span = node.tracer.follow("submit", Kind::Producer, draft.trace.take());
-    if let Some(span) = &mut span {
-        span.note("tidegate.job.type", &draft.kind);
-        span.note("tidegate.job.id", &draft.id);
-        draft.trace = Some(span.context());
-    }
+    let span = node.tracer.follow("submit", Kind::Producer, draft.trace);
+    let _span = steps::submit(span, &mut draft);
     let submitted = node.submit(draft).await;
     submitted.map(Box::new).map_err(|error| refused(&error))
 }
 
-/// Publishes, as a step of the trace that it belongs to.
-async fn traced(node: &Node, topic: &Topic, mut draft: Draft) -> Reply {
-    let Some(mut span) = node.tracer.follow("publish", Kind::Producer, draft.trace.take()) else {
-        return publish(node, topic, draft).await;
-    };
-    span.note("messaging.system", "tidegate");
-    span.note("messaging.destination.name", topic);
-    draft.trace = Some(span.context());
-    let reply = publish(node, topic, draft).await;
-    if let Reply::Failed(failure) = &reply {
-        span.failed(failure.code.name());
-    }
-    reply
-}
-
-async fn publish(node: &Node, topic: &Topic, draft: Draft) -> Reply {
+/// As a step of the trace that it belongs to.
+async fn publish(node: &Node, topic: &Topic, mut draft: Draft) -> Reply {
+    let span = node.tracer.follow("publish", Kind::Producer, draft.trace);
+    let span = steps::publish(span, topic, &mut draft);
     match node.backend.broker.publish(topic, draft).await {
         Ok(published) => Reply::Published {
             position: published.position,
         },
-        Err(error) => Reply::Failed(error.into()),
+        Err(error) => {
+            let failure = Failure::from(error);
+            if let Some(mut span) = span {
+                span.failed(&failure.code);
+            }
+            Reply::Failed(failure)
+        }
     }
 }
 

@@ -135,118 +135,118 @@ fn only<'a>(spans: &'a [Span], name: &str) -> Result<&'a Span> {
 async fn post(stack: &Stack, gateway: usize, path: &str, body: &Value, trace: &str) -> Result<Value> {
     let url = format!("http://127.0.0.1:{}{path}", stack.gateways[gateway].port);
     let request = reqwest::Client::new().post(url).bearer_auth(API_KEY).json(body);
-    let answer = request
-        .header("traceparent", format!("00-{trace}-{CALLER}-01"))
-        .send()
-        .await?;
+    let answer = request.header("traceparent", traceparent(trace)).send().await?;
     ensure!(answer.status().is_success(), "{}", answer.status());
     Ok(answer.json().await?)
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_publication_and_a_job_are_traced_from_the_request_to_the_socket_of_another_node() -> Result<()> {
+fn traceparent(trace: &str) -> String {
+    format!("00-{trace}-{CALLER}-01")
+}
+
+/// With all that tell a receiver of their spans.
+async fn traced(scenario: impl AsyncFnOnce(&mut Stack, &Receiver) -> Result<()>) -> Result<()> {
     let (receiver, port) = Receiver::start().await?;
     stack()
         .workers(1)
         .settings(&format!(
             "[telemetry]\notlp_endpoint = \"http://127.0.0.1:{port}\"\n"
         ))
-        .run(async |stack| {
-            let mut client = Client::connect(&stack.url_of(1)).await?;
-            client.subscribe("news").await?;
-            post(
-                stack,
-                0,
-                "/api/publish",
-                &json!({"topic": "news", "data": 1}),
-                PUBLISHED,
-            )
-            .await?;
-            let spans = receiver.trace(PUBLISHED, &["publish", "deliver"]).await?;
-            let (publish, deliver) = (only(&spans, "publish")?, only(&spans, "deliver")?);
-            ensure!(
-                publish.parent == CALLER && deliver.parent == publish.id,
-                "{spans:?}"
-            );
-            ensure!(
-                publish.service == "tidegate-gateway" && deliver.service == publish.service,
-                "{spans:?}"
-            );
-            ensure!(
-                deliver.instance == client.node() && publish.instance != deliver.instance,
-                "{spans:?}"
-            );
-            ensure!(spans.iter().all(|span| span.nanos.0 <= span.nanos.1), "{spans:?}");
-
-            let world = stack.worlds().join("world");
-            tree::grow(&world, 300, 20_000)?;
-            let data = json!({"source": world, "destination": stack.worlds().join("world.tar.gz")});
-            let body = json!({"type": "backup", "data": data, "delay_ms": 500});
-            let record = post(stack, 0, "/api/jobs", &body, SUBMITTED).await?;
-            let id = record["id"].as_str().context("an id")?;
-            client.subscribe(&format!("job:{id}")).await?;
-            let spans = receiver
-                .trace(SUBMITTED, &["submit", "claim", "run", "progress", "deliver"])
-                .await?;
-            let (submit, run) = (only(&spans, "submit")?, only(&spans, "run")?);
-            let claim = only(&spans, "claim")?;
-            ensure!(submit.parent == CALLER && run.parent == submit.id, "{spans:?}");
-            ensure!(
-                claim.parent == submit.id && claim.nanos.1 <= run.nanos.1,
-                "{spans:?}"
-            );
-            ensure!(run.service == "tidegate-worker", "{spans:?}");
-            ensure!(only(&spans, "progress")?.parent == run.id, "{spans:?}");
-            let deliver = only(&spans, "deliver")?;
-            ensure!(
-                deliver.parent == submit.id && deliver.instance == client.node(),
-                "{spans:?}"
-            );
-            Ok(())
-        })
+        .run(async |stack| scenario(stack, &receiver).await)
         .await
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_a_client_does_belongs_to_the_trace_of_its_handshake_or_to_that_of_the_command() -> Result<()> {
-    let (receiver, port) = Receiver::start().await?;
-    stack()
-        .workers(1)
-        .settings(&format!(
-            "[telemetry]\notlp_endpoint = \"http://127.0.0.1:{port}\"\n"
-        ))
-        .run(async |stack| {
-            let mut hears = Client::connect(&stack.url_of(1)).await?;
-            hears.subscribe("news").await?;
-            let parent = |trace: &str| format!("00-{trace}-{CALLER}-01");
-            let (url, connected) = (stack.url_of(0), parent(CONNECTED));
-            let mut says = Client::connect_with(&url, "traceparent", &connected).await?;
-            says.publish("news", json!(1)).await?;
-            let own =
-                json!({"action": "publish", "topic": "news", "data": 2, "traceparent": parent(COMMANDED)});
-            says.call("published", own).await?;
-            let rubbish = json!({"action": "publish", "topic": "news", "data": 3, "traceparent": [7]});
-            says.call("published", rubbish).await?;
-            let job = json!({"type": "backup", "data": {"source": "/nowhere"}, "max_attempts": 1});
-            says.call("submitted", json!({"action": "submit", "job": job}))
-                .await?;
+async fn a_publication_and_a_job_are_traced_from_the_request_to_the_socket_of_another_node() -> Result<()> {
+    traced(async |stack, receiver| {
+        let mut client = Client::connect(&stack.url_of(1)).await?;
+        client.subscribe("news").await?;
+        post(
+            stack,
+            0,
+            "/api/publish",
+            &json!({"topic": "news", "data": 1}),
+            PUBLISHED,
+        )
+        .await?;
+        let spans = receiver.trace(PUBLISHED, &["publish", "deliver"]).await?;
+        let (publish, deliver) = (only(&spans, "publish")?, only(&spans, "deliver")?);
+        ensure!(
+            publish.parent == CALLER && deliver.parent == publish.id,
+            "{spans:?}"
+        );
+        ensure!(
+            publish.service == "tidegate-gateway" && deliver.service == publish.service,
+            "{spans:?}"
+        );
+        ensure!(
+            deliver.instance == client.node() && publish.instance != deliver.instance,
+            "{spans:?}"
+        );
+        ensure!(spans.iter().all(|span| span.nanos.0 <= span.nanos.1), "{spans:?}");
 
-            let spans = receiver.trace(COMMANDED, &["publish", "deliver"]).await?;
-            let publish = only(&spans, "publish")?;
-            ensure!(publish.parent == CALLER && spans.len() == 2, "{spans:?}");
-            ensure!(only(&spans, "deliver")?.parent == publish.id, "{spans:?}");
-            let spans = receiver
-                .trace(CONNECTED, &["publish", "deliver", "submit", "claim", "run"])
-                .await?;
-            let published = spans.iter().filter(|span| span.name == "publish");
-            ensure!(published.clone().all(|span| span.parent == CALLER), "{spans:?}");
-            ensure!(published.count() == 2, "{spans:?}");
-            let submit = only(&spans, "submit")?;
-            ensure!(
-                submit.parent == CALLER && only(&spans, "run")?.parent == submit.id,
-                "{spans:?}"
-            );
-            Ok(())
-        })
-        .await
+        let world = stack.worlds().join("world");
+        tree::grow(&world, 300, 20_000)?;
+        let data = json!({"source": world, "destination": stack.worlds().join("world.tar.gz")});
+        let body = json!({"type": "backup", "data": data, "delay_ms": 500});
+        let record = post(stack, 0, "/api/jobs", &body, SUBMITTED).await?;
+        let id = record["id"].as_str().context("an id")?;
+        client.subscribe(&format!("job:{id}")).await?;
+        let spans = receiver
+            .trace(SUBMITTED, &["submit", "claim", "run", "progress", "deliver"])
+            .await?;
+        let (submit, run) = (only(&spans, "submit")?, only(&spans, "run")?);
+        let claim = only(&spans, "claim")?;
+        ensure!(submit.parent == CALLER && run.parent == submit.id, "{spans:?}");
+        ensure!(
+            claim.parent == submit.id && claim.nanos.1 <= run.nanos.1,
+            "{spans:?}"
+        );
+        ensure!(run.service == "tidegate-worker", "{spans:?}");
+        ensure!(only(&spans, "progress")?.parent == run.id, "{spans:?}");
+        let deliver = only(&spans, "deliver")?;
+        ensure!(
+            deliver.parent == submit.id && deliver.instance == client.node(),
+            "{spans:?}"
+        );
+        Ok(())
+    })
+    .await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_client_does_belongs_to_the_trace_of_its_handshake_or_to_that_of_the_command() -> Result<()> {
+    traced(async |stack, receiver| {
+        let mut hears = Client::connect(&stack.url_of(1)).await?;
+        hears.subscribe("news").await?;
+        let (url, connected) = (stack.url_of(0), traceparent(CONNECTED));
+        let mut says = Client::connect_with(&url, "traceparent", &connected).await?;
+        says.publish("news", json!(1)).await?;
+        let own =
+            json!({"action": "publish", "topic": "news", "data": 2, "traceparent": traceparent(COMMANDED)});
+        says.call("published", own).await?;
+        let rubbish = json!({"action": "publish", "topic": "news", "data": 3, "traceparent": [7]});
+        says.call("published", rubbish).await?;
+        let job = json!({"type": "backup", "data": {"source": "/nowhere"}, "max_attempts": 1});
+        says.call("submitted", json!({"action": "submit", "job": job}))
+            .await?;
+
+        let spans = receiver.trace(COMMANDED, &["publish", "deliver"]).await?;
+        let publish = only(&spans, "publish")?;
+        ensure!(publish.parent == CALLER && spans.len() == 2, "{spans:?}");
+        ensure!(only(&spans, "deliver")?.parent == publish.id, "{spans:?}");
+        let spans = receiver
+            .trace(CONNECTED, &["publish", "deliver", "submit", "claim", "run"])
+            .await?;
+        let published = spans.iter().filter(|span| span.name == "publish");
+        ensure!(published.clone().all(|span| span.parent == CALLER), "{spans:?}");
+        ensure!(published.count() == 2, "{spans:?}");
+        let submit = only(&spans, "submit")?;
+        ensure!(
+            submit.parent == CALLER && only(&spans, "run")?.parent == submit.id,
+            "{spans:?}"
+        );
+        Ok(())
+    })
+    .await
 }

@@ -226,12 +226,13 @@ impl Conversation {
                 self.tell(&space, ack, "room_left", &room_object(&room), out);
             }
             Some(Ticket::Publish { space, ack, seen }) => {
-                if let (Some(data), false) = (seen, answer.is_failure) {
+                if answer.is_failure {
+                    return self.tell_failure(&space, ack, &answer.json, out);
+                }
+                if let Some(data) = seen {
                     self.tell(&space, None, names::UPDATE, data.as_bytes(), out);
                 }
-                if answer.is_failure {
-                    self.tell_failure(&space, ack, &answer.json, out);
-                } else if let (Some(space), Some(ack)) = (self.space(&space), ack) {
+                if let (Some(space), Some(ack)) = (self.space(&space), ack) {
                     out.push(super::engine::message(&space.writer().ack(ack, b"[]", 0)));
                 }
             }

@@ -17,6 +17,7 @@ use tidegate_shared::trace::Kind;
 
 use super::{Api, Keyed, LOCATION, answer};
 use crate::connection::wanted;
+use crate::steps;
 use crate::transport::http::headers::traceparent;
 use crate::transport::http::{Problem, body};
 use crate::transport::sse;
@@ -116,12 +117,7 @@ pub(super) async fn submit(State(api): State<Arc<Api>>, request: Request) -> Res
     submit.check(&api)?;
     let mut draft = submit.into_draft()?;
     let node = api.gate.node();
-    let mut span = node.tracer.begin("submit", Kind::Producer, trace);
-    if let Some(span) = &mut span {
-        span.note("tidegate.job.type", &draft.kind);
-        span.note("tidegate.job.id", &draft.id);
-        draft.trace = Some(span.context());
-    }
+    let span = steps::submit(node.tracer.begin("submit", Kind::Producer, trace), &mut draft);
     let submitted = node.submit(draft).await?;
     drop(span);
     let status = if submitted.duplicate {

@@ -8,9 +8,10 @@ use tidegate_shared::name::{EventName, IdempotencyKey};
 use tidegate_shared::position::Position;
 use tidegate_shared::publication::Body;
 use tidegate_shared::topic::Topic;
-use tidegate_shared::trace::{Kind, Span, TraceContext};
+use tidegate_shared::trace::{Kind, TraceContext};
 
 use super::Api;
+use crate::steps;
 use crate::transport::http::Problem;
 
 #[derive(Debug, Deserialize)]
@@ -44,16 +45,12 @@ impl Publish {
             key,
             trace,
         } = self;
-        let mut span = api.gate.node().tracer.begin("publish", Kind::Producer, trace);
-        if let Some(span) = &mut span {
-            span.note("messaging.system", "tidegate");
-            span.note("messaging.destination.name", &topic);
-        }
-        let draft = Draft {
+        let mut draft = Draft {
             key,
-            trace: span.as_ref().map(Span::context),
             ..Draft::new(Body::Message { data, event })
         };
+        let span = api.gate.node().tracer.begin("publish", Kind::Producer, trace);
+        let mut span = steps::publish(span, &topic, &mut draft);
         let published = publish(api, topic, draft).await;
         if let (Some(span), Err(problem)) = (&mut span, &published) {
             span.failed(&problem.code());
