@@ -7,8 +7,6 @@ use std::sync::Arc;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use thiserror::Error;
 
-use crate::clock::now_ms;
-
 /// Why a text is not a valid name. The text itself is left out: it may be long or hostile.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum NameError {
@@ -187,10 +185,7 @@ pub struct SessionId(u128);
 
 impl SessionId {
     pub fn new() -> Self {
-        // Of the thread's generator, which asks the system seldom.
-        let random: [u8; 10] = rand::random();
-        let id = uuid::Builder::from_unix_timestamp_millis(now_ms(), &random).into_uuid();
-        Self(id.as_u128())
+        Self(uuid::Uuid::now_v7().as_u128())
     }
 
     pub fn parse(text: &str) -> Option<Self> {
